@@ -1,0 +1,60 @@
+"""Signed oracle data into numpy arrays: the Stork Fast wire format, exact and fast.
+
+`decode`, `decode_lines` and `decode_payloads` give a `Batch` of structured arrays;
+`encode` and `to_frame` go the other way. `codec.reference` is the same in plain Python.
+"""
+
+from codec.api import (
+    Decoder,
+    as_float,
+    as_int,
+    decode,
+    decode_lines,
+    decode_payloads,
+    encode,
+    to_frame,
+)
+from codec.batch import Batch
+from codec.dtypes import ERROR_DTYPE, MESSAGE_DTYPE, UPDATE_DTYPE, VALUE_DTYPE
+from codec.errors import (
+    ChainError,
+    CodecError,
+    DecodeError,
+    EncodeError,
+    ErrorCode,
+    FeedAuthError,
+    FeedClosed,
+    FeedError,
+    FeedProtocolError,
+    MissingDependencyError,
+    SignatureError,
+)
+
+__all__ = [
+    "ERROR_DTYPE",
+    "MESSAGE_DTYPE",
+    "UPDATE_DTYPE",
+    "VALUE_DTYPE",
+    "Batch",
+    "ChainError",
+    "CodecError",
+    "DecodeError",
+    "Decoder",
+    "EncodeError",
+    "ErrorCode",
+    "FeedAuthError",
+    "FeedClosed",
+    "FeedError",
+    "FeedProtocolError",
+    "MissingDependencyError",
+    "SignatureError",
+    "as_float",
+    "as_int",
+    "decode",
+    "decode_lines",
+    "decode_payloads",
+    "encode",
+    "to_frame",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,57 @@
+"""`Batch`: what one decoding call gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from codec._core import BatchBase
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Batch"]
+
+
+class Batch(BatchBase):
+    """Decoded messages and their updates, as arrays; `len()` is the number of updates.
+
+    updates: ndarray[UPDATE_DTYPE], one row per asset and message, in message order.
+    messages: ndarray[MESSAGE_DTYPE], one row per decoded message, in input order.
+    errors: ndarray[ERROR_DTYPE], the messages that could not be decoded, in input
+        order; empty unless `on_error="skip"`.
+    payload_arena: ndarray[uint8], the raw bytes of all signed payloads one behind the
+        other (`payload_offset` and `payload_len` of a message say where), or None where
+        `payloads=False`.
+
+    The arrays of a `Decoder`'s batch are views of its buffers, overwritten by its next
+    call; `copy()` keeps them. All others own their memory.
+    """
+
+    __slots__ = ()
+
+    def payload(self, i: int) -> memoryview:
+        """The raw payload of message `i` (negative: from the end), read-only, no copy.
+
+        Empty for an unsigned message. Raises IndexError where there is no such message,
+        ValueError where payloads were not kept.
+        """
+        arena = self.payload_arena
+        if arena is None:
+            raise ValueError("the batch was decoded with payloads=False")
+        message = self.messages[i]
+        start = int(message["payload_offset"])
+        end = start + int(message["payload_len"])
+        return arena[start:end].data.toreadonly()
+
+    def message_index(self) -> NDArray[np.int64]:
+        """For each update, the row of its message in `messages`: int64, shape (n,)."""
+        counts = self.messages["update_count"]
+        return np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+
+    def __repr__(self) -> str:
+        text = f"{len(self.messages)} messages, {len(self)} updates"
+        if len(self.errors):
+            text += f", {len(self.errors)} errors"
+        return f"<Batch: {text}>"

@@ -1,0 +1,96 @@
+"""The command `stork-codec`: a module of this package for each of its subcommands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
+
+import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["main"]
+
+# Each has `register(subparsers)` and `run(args) -> int`, the exit status, and imports
+# what is slow or optional only when it runs.
+_COMMANDS = (
+    "inspect",
+    "demo",
+)
+
+_EXAMPLES = """\
+examples:
+  stork-codec inspect 0x435766eac9298f4d...
+  stork-codec inspect '{"type":"signed_ecdsa","p":"0x435766ea..."}'
+  head -n 1 frames.ndjson | stork-codec inspect -
+  stork-codec demo
+"""
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+_BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+class _Parser(ArgumentParser):
+    """Shows the whole help, not only the usage, to who calls it wrongly."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_help(sys.stderr)
+        self.exit(2, f"\n{self.prog}: {message}\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command line (by default the process's own) and returns its exit status.
+
+    0: good. 1: bad input, a failed check or a missing package. 2: wrong usage.
+    """
+    try:
+        status = _run(argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    except BrokenPipeError:
+        status = _BROKEN_PIPE
+    except (codec.CodecError, OSError) as error:
+        print(f"stork-codec: {error}", file=sys.stderr)
+        status = 1
+    _close_output()
+    return status
+
+
+def _close_output() -> None:
+    """Flushes stdout; where that fails, keeps it from failing once more at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(argv: list[str] | None) -> int:
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as done:  # argparse has shown the help or the error
+        return int(done.code or 0)
+    run: Callable[..., int] = args.run
+    return run(args)
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(
+        prog="stork-codec",
+        description="Decodes Stork Fast price messages.",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"stork-codec {codec.__version__}"
+    )
+    subparsers = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, dest="command"
+    )
+    for name in _COMMANDS:
+        module = import_module(f"codec.cli.{name}")
+        module.register(subparsers)
+    return parser

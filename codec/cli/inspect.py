@@ -1,0 +1,74 @@
+"""`stork-codec inspect`: the annotated bytes of one message."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codec.cli.extras import require
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+__all__ = ["register", "run"]
+
+_EXAMPLES = """\
+exit status: 0 for a good message, 1 for a bad one, 2 for wrong usage
+
+examples:
+  stork-codec inspect 0x435766eac9298f4d...
+  stork-codec inspect '{"type":"signed_ecdsa","p":"0x435766ea..."}'
+  head -n 1 frames.ndjson | stork-codec inspect -
+  stork-codec inspect - < payload.bin
+"""
+
+
+def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "inspect",
+        help="show the annotated bytes of one payload or frame",
+        description="Shows the fields of one message, and where it is wrong.",
+        epilog=_EXAMPLES,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "message",
+        metavar="PAYLOAD|FRAME|-",
+        help="a payload's hex digits with or without 0x, a JSON frame,"
+        " or - to read one (or a raw binary payload) from standard input",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: Namespace) -> int:
+    """Shows the message; 1 where it is bad."""
+    require("rich", "cli")
+    from codec.cli.message import is_binary, read_message, split_lines
+    from codec.cli.render import console, message_view
+
+    notes = []
+    is_stdin = args.message == "-"
+    data = sys.stdin.buffer.read() if is_stdin else os.fsencode(args.message)
+    binary = is_stdin and is_binary(data)
+    if not binary:
+        data, n_lines = split_lines(data)
+        if n_lines > 1:
+            notes.append(f"the first of {n_lines:,} lines")
+    if not is_stdin and _is_file(args.message):
+        notes.append(f"there is a file of this name: try - < {args.message}")
+    message = read_message(data, binary=binary)
+    out = console()
+    for part in message_view(message, notes):
+        out.print(part)
+    return 0 if message.fault is None else 1
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False

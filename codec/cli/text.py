@@ -1,0 +1,43 @@
+"""Numbers, times and foreign bytes as text: exact, and plain printable ASCII."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["decimal_text", "market_status_text", "printable", "utc_text"]
+
+_ONE = 10**18
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MARKET_STATUS = {
+    0: "closed",
+    1: "regular",
+    2: "extended",
+    3: "after hours",
+    255: "no schedule",
+}
+
+
+def decimal_text(value: int) -> str:
+    """value / 10^18 with all of its 18 decimal places."""
+    whole, rest = divmod(abs(value), _ONE)
+    return f"{'-' if value < 0 else ''}{whole}.{rest:018}"
+
+
+def utc_text(timestamp_ns: int) -> str:
+    """A unix time in ns (uint64) as UTC, to the nanosecond."""
+    seconds, ns = divmod(timestamp_ns, 10**9)
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}.{ns:09} UTC"
+
+
+def market_status_text(status: int) -> str:
+    """A market status as its number and its name."""
+    return f"{status} ({_MARKET_STATUS.get(status, 'unknown')})"
+
+
+def printable(data: bytes, limit: int | None = None) -> str:
+    r"""Bytes as ASCII, others as `\xNN`; over `limit` bytes without the middle."""
+    if limit is not None and len(data) > limit:
+        end_len = (limit - 3) // 2
+        start_len = limit - 3 - end_len
+        return f"{printable(data[:start_len])}...{printable(data[-end_len:])}"
+    return "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in data)

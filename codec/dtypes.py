@@ -1,0 +1,58 @@
+"""The numpy dtypes of decoded data: the memory layout of the C structs, field by field.
+
+tests/test_dtypes.py compares every offset with C's `offsetof`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["ERROR_DTYPE", "MESSAGE_DTYPE", "UPDATE_DTYPE", "VALUE_DTYPE"]
+
+VALUE_DTYPE: np.dtype[Any] = np.dtype([("lo", "<u8"), ("hi", "<i8")])
+"""16 bytes: an int128 in two's complement, the integer scaled by 10^18."""
+
+UPDATE_DTYPE: np.dtype[Any] = np.dtype(
+    {
+        "names": ["value", "timestamp_ns", "taxonomy_id", "asset_id", "market_status"],
+        "formats": [VALUE_DTYPE, "<u8", "<u2", "<u2", "u1"],
+        "offsets": [0, 16, 24, 26, 28],
+        "itemsize": 32,
+        "aligned": True,
+    }
+)
+"""32 bytes: one asset's value in one message."""
+
+MESSAGE_DTYPE: np.dtype[Any] = np.dtype(
+    {
+        "names": [
+            "timestamp_ns",
+            "receive_ns",
+            "first_update",
+            "payload_offset",
+            "payload_len",
+            "update_count",
+            "taxonomy_id",
+            "kind",
+            "layout",
+        ],
+        "formats": ["<u8", "<u8", "<u8", "<u8", "<u4", "<u4", "<u2", "u1", "u1"],
+        "offsets": [0, 8, 16, 24, 32, 36, 40, 42, 43],
+        "itemsize": 48,
+        "aligned": True,
+    }
+)
+"""48 bytes: one decoded message and where its updates and its payload are."""
+
+ERROR_DTYPE: np.dtype[Any] = np.dtype(
+    {
+        "names": ["index", "offset", "code"],
+        "formats": ["<u8", "<u8", "<u2"],
+        "offsets": [0, 8, 16],
+        "itemsize": 24,
+        "aligned": True,
+    }
+)
+"""24 bytes: one message that could not be decoded (`code` is an `ErrorCode`)."""

@@ -1,0 +1,153 @@
+"""The exception tree, and the codes by which a fault in the input is named.
+
+docs/messages.md says which input gets which code, and at which byte.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = [
+    "ChainError",
+    "CodecError",
+    "DecodeError",
+    "EncodeError",
+    "ErrorCode",
+    "FeedAuthError",
+    "FeedClosed",
+    "FeedError",
+    "FeedProtocolError",
+    "MissingDependencyError",
+    "SignatureError",
+]
+
+
+class ErrorCode(IntEnum):
+    """What is wrong with a message. `str()` gives the lower-case name."""
+
+    EMPTY = 1
+    PYTHON_TYPE = 2
+    INVALID_UTF8 = 3
+    INVALID_JSON = 4
+    TOO_DEEP = 5
+    DUPLICATE_KEY = 6
+    NOT_DATA = 7
+    MISSING_FIELD = 8
+    WRONG_TYPE = 9
+    INVALID_NUMBER = 10
+    OUT_OF_RANGE = 11
+    INVALID_HEX = 12
+    ODD_HEX = 13
+    INVALID_LENGTH = 14
+    UNKNOWN_VERSION = 15
+    UNKNOWN_MASK = 16
+    INVALID_RECEIVE_TIME = 17
+    TOO_LARGE = 18
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    @property
+    def description(self) -> str:
+        """One sentence for people."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    ErrorCode.EMPTY: "the message is empty",
+    ErrorCode.PYTHON_TYPE: (
+        "a message is bytes, bytearray, a contiguous memoryview of bytes or str"
+        " (a binary payload: the same without str)"
+    ),
+    ErrorCode.INVALID_UTF8: "the text is not UTF-8",
+    ErrorCode.INVALID_JSON: "the text is not a JSON object",
+    ErrorCode.TOO_DEEP: "objects and arrays nest more than 64 deep",
+    ErrorCode.DUPLICATE_KEY: "a key stands twice in one object",
+    ErrorCode.NOT_DATA: "a message of another type than signed_ecdsa or unsigned",
+    ErrorCode.MISSING_FIELD: "a required field is missing",
+    ErrorCode.WRONG_TYPE: "a field has a value of the wrong JSON type",
+    ErrorCode.INVALID_NUMBER: "not a plain decimal integer",
+    ErrorCode.OUT_OF_RANGE: "an integer outside the range of its field",
+    ErrorCode.INVALID_HEX: "not a hexadecimal digit",
+    ErrorCode.ODD_HEX: "an odd number of hexadecimal digits",
+    ErrorCode.INVALID_LENGTH: "the payload's length fits no whole number of records",
+    ErrorCode.UNKNOWN_VERSION: "a payload version other than 2",
+    ErrorCode.UNKNOWN_MASK: "an attribute mask with an unknown bit or without price",
+    ErrorCode.INVALID_RECEIVE_TIME: (
+        "the receive time has a leading zero or does not fit uint64"
+    ),
+    ErrorCode.TOO_LARGE: "the payload is longer than 4,294,967,295 bytes",
+}
+
+
+class CodecError(Exception):
+    """Base of every exception that this package defines."""
+
+
+class DecodeError(CodecError, ValueError):
+    """A message that cannot be decoded.
+
+    code: what is wrong. index: which message of the input, from 0. offset: which
+    byte of that message, from 0 (docs/messages.md says where each code points).
+    """
+
+    def __init__(self, code: ErrorCode | int, index: int, offset: int) -> None:
+        self.code = ErrorCode(code)
+        self.index = index
+        self.offset = offset
+        super().__init__(self.code, index, offset)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.code.description}"
+            f" [{self.code}, message {self.index}, byte {self.offset}]"
+        )
+
+
+class EncodeError(CodecError, ValueError):
+    """A field that does not fit the payload.
+
+    code: `OUT_OF_RANGE` or `INVALID_LENGTH`. field: the argument's name. index: which
+    of its values, or None where the argument is a single value.
+    """
+
+    def __init__(
+        self, code: ErrorCode, field: str, index: int | None, reason: str
+    ) -> None:
+        self.code = ErrorCode(code)
+        self.field = field
+        self.index = index
+        self.reason = reason
+        super().__init__(self.code, field, index, reason)
+
+    def __str__(self) -> str:
+        place = self.field if self.index is None else f"{self.field}[{self.index}]"
+        return f"{self.reason} [{self.code}, {place}]"
+
+
+class SignatureError(CodecError, ValueError):
+    """A signature or a signer that cannot be used, or was judged bad."""
+
+
+class FeedError(CodecError):
+    """A live feed failed."""
+
+
+class FeedClosed(FeedError):
+    """The feed was closed."""
+
+
+class FeedProtocolError(FeedError):
+    """The other side does not speak the protocol."""
+
+
+class FeedAuthError(FeedError):
+    """The other side refused the credentials."""
+
+
+class ChainError(CodecError):
+    """A call to a chain, or a transaction, failed."""
+
+
+class MissingDependencyError(CodecError, ImportError):
+    """An optional package is not installed; the text says which extra has it."""

@@ -1,0 +1,206 @@
+/* What the files of the core share with one another. */
+#ifndef CODEC_INTERNAL_H
+#define CODEC_INTERNAL_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "codec.h"
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "stork-codec's rows are little-endian memory images"
+#endif
+
+#define CODEC_SIGNATURE_LEN 65
+#define RECORD_LEN 18 /* asset id, value; one more with a market status */
+#define CODEC_LIKELY(x) __builtin_expect(!!(x), 1)
+#define CODEC_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* What all rows of a message have in common, as the row's last two words. It is handed
+ * over in registers: a vector read from where narrower stores have just been would wait
+ * for them. */
+typedef struct {
+    uint64_t timestamp_ns;
+    uint64_t rest; /* taxonomy id, room for the asset id, market status, padding */
+} codec_common;
+
+static inline codec_common common_make(uint64_t timestamp_ns, uint16_t taxonomy_id) {
+    return (codec_common){timestamp_ns, taxonomy_id | 255ULL << 32};
+}
+
+/* The work that depends on the instruction set. */
+typedef struct {
+    const char *name;
+    /* Reads 2 * n digits, writes n bytes; true where every digit was one. */
+    bool (*hex_decode)(uint8_t *dst, const uint8_t *digits, size_t n);
+    /* Reads n records of 18 bytes (19 with a status), writes n rows: the record's
+     * value, asset id and status, and what is common to all rows. With `stream` rows go
+     * around the caches; they are aligned to 32 then. */
+    void (*rows_unpack)(codec_update *rows, const uint8_t *records, size_t n,
+                        size_t record_len, codec_common common, bool stream);
+    /* A whole payload of layout 1 from its digits to bytes (unless `payload` is NULL)
+     * and rows, without reading anything back from memory; true where every digit was
+     * one. May be NULL. */
+    bool (*payload_decode)(codec_update *rows, uint8_t *payload, const uint8_t *digits,
+                           size_t n_rows, codec_common *common, bool stream);
+    /* Copies 64-byte lines around the caches; dst is aligned to 64. */
+    void (*lines_stream)(uint8_t *dst, const uint8_t *src, size_t n_lines);
+    /* Makes what was written around the caches visible to other threads. */
+    void (*stream_end)(void);
+} codec_kernels;
+
+extern const codec_kernels codec_kernels_scalar;
+#if defined(__x86_64__)
+extern const codec_kernels codec_kernels_sse41, codec_kernels_avx2,
+    codec_kernels_avx512;
+#elif defined(__aarch64__)
+extern const codec_kernels codec_kernels_neon;
+#endif
+/* The chosen table; never NULL. */
+extern const codec_kernels *codec_kernels_active;
+
+static inline uint16_t load_be16(const uint8_t *p) {
+    uint16_t x;
+    memcpy(&x, p, 2);
+    return __builtin_bswap16(x);
+}
+
+static inline uint64_t load_be64(const uint8_t *p) {
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return __builtin_bswap64(x);
+}
+
+static inline uint64_t load_le64(const uint8_t *p) {
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return x;
+}
+
+static inline void store_be16(uint8_t *p, uint16_t x) {
+    x = __builtin_bswap16(x);
+    memcpy(p, &x, 2);
+}
+
+static inline void store_be64(uint8_t *p, uint64_t x) {
+    x = __builtin_bswap64(x);
+    memcpy(p, &x, 8);
+}
+
+/* A digit's value with bit 4 set; 0 for what is no digit. */
+extern const uint8_t codec_digit_values[256];
+
+/* Two digits to a byte; false where one is none. */
+static inline bool hex_pair_decode(uint8_t *dst, const uint8_t *digits) {
+    uint8_t high = codec_digit_values[digits[0]], low = codec_digit_values[digits[1]];
+    *dst = (uint8_t)(high << 4 | (low & 15));
+    return (high & low) != 0;
+}
+
+/* One row by plain loads and stores. */
+static inline void row_unpack(codec_update *row, const uint8_t *record,
+                              size_t record_len, codec_common common) {
+    *row = (codec_update){
+        .value = {load_be64(record + 10), (int64_t)load_be64(record + 2)},
+        .timestamp_ns = common.timestamp_ns,
+        .taxonomy_id = (uint16_t)common.rest,
+        .asset_id = load_be16(record),
+        .market_status = record_len > RECORD_LEN ? record[RECORD_LEN] : 255,
+    };
+}
+
+/* memory.c. Makes room for `capacity` bytes; the first `used` bytes are kept. */
+int codec_buffer_reserve(codec_buffer *buffer, size_t used, size_t capacity);
+/* Gives back what lies far beyond `used`. */
+void codec_buffer_trim(codec_buffer *buffer, size_t used);
+void codec_buffer_release(codec_buffer *buffer);
+
+/* output.c: the same for one of the output's four results. */
+int codec_output_grow(codec_output *out, codec_buffer *buffer, size_t used,
+                      size_t capacity);
+
+static inline int output_reserve(codec_output *out, codec_buffer *buffer, size_t used,
+                                 size_t more) {
+    if (CODEC_LIKELY(used + more <= buffer->capacity))
+        return 0;
+    return codec_output_grow(out, buffer, used, used + more);
+}
+
+/* Room for one more message of n rows: where each goes. */
+static inline int output_message_room(codec_output *out, size_t n_rows,
+                                      codec_message **message, codec_update **rows) {
+    size_t messages_used = out->n_messages * sizeof **message;
+    size_t rows_used = out->n_updates * sizeof **rows;
+    if (output_reserve(out, &out->messages, messages_used, sizeof **message) ||
+        output_reserve(out, &out->updates, rows_used,
+                       (n_rows + (n_rows == 0)) * sizeof **rows)) /* never NULL */
+        return CODEC_NO_MEMORY;
+    *message = (codec_message *)(void *)(out->messages.data + messages_used);
+    *rows = (codec_update *)(void *)(out->updates.data + rows_used);
+    return 0;
+}
+
+/* output.c. Room for a payload of n bytes at the end of what is there, NULL without
+ * memory; then the commit that makes it stay. */
+uint8_t *codec_output_payload_room(codec_output *out, size_t n);
+void codec_output_payload_commit(codec_output *out, size_t n);
+
+/* Copies around the caches, whatever the alignment. */
+void codec_stream_copy(uint8_t *dst, const uint8_t *src, size_t n);
+
+/* payload.c: appends the message in `payload`, which codec_output_payload_room gave. */
+int codec_payload_append(codec_output *out, const uint8_t *payload, size_t n,
+                         uint64_t receive_ns, uint64_t *offset);
+
+/* The same from 2 * n digits; where one is none or the payload is at fault, anything
+ * but 0. `ahead` (or NULL) is an address from which about as many bytes will be read
+ * soon. */
+int codec_digits_append(codec_output *out, const uint8_t *digits, size_t n,
+                        uint64_t receive_ns, const uint8_t *ahead);
+
+/* message.c: one text message. The compact form alone gives CODEC_NOT_COMPACT or any
+ * CODEC_ERROR_* where it does not apply, and has appended nothing then. */
+#define CODEC_NOT_COMPACT (-2)
+int codec_text_append(codec_output *out, const uint8_t *text, size_t len,
+                      uint64_t receive_ns, const uint8_t *ahead, uint64_t *offset);
+int codec_text_append_compact(codec_output *out, const uint8_t *text, size_t len,
+                              uint64_t receive_ns, const uint8_t *ahead);
+/* frame.c: any text message, and the authority on what is wrong with it. */
+int codec_text_append_general(codec_output *out, const uint8_t *text, size_t len,
+                              uint64_t receive_ns, uint64_t *offset);
+/* unsigned.c: a compact unsigned frame; CODEC_NOT_COMPACT where it is anything else. */
+int codec_unsigned_append_compact(codec_output *out, const uint8_t *text, size_t len,
+                                  uint64_t receive_ns);
+
+/* decimal.c: `0` or `-`? and digits without a leading zero, all of the n bytes. */
+int codec_decimal_to_value(const uint8_t *text, size_t n, codec_value *value);
+int codec_decimal_to_u64(const uint8_t *text, size_t n, uint64_t max, uint64_t *value);
+
+/* utf8.c: where the first ill-formed sequence starts, or len. */
+size_t codec_utf8_check(const uint8_t *text, size_t len);
+
+/* json.c */
+typedef struct {
+    size_t start, end; /* of the value's text; a string's includes its quotes */
+    bool found;
+    bool escaped; /* a string with a backslash in it */
+} codec_json_value;
+
+static inline bool codec_json_is_space(uint8_t c) {
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+size_t codec_json_space_skip(const uint8_t *text, size_t len, size_t at);
+/* Reads the object at `at` (its `{`), which stands at nesting level `depth`. Values of
+ * the keys in `names` go to `values`; `*duplicate` is where the first of them stands a
+ * second time, or SIZE_MAX. Returns the status; `*end` is the byte behind the object,
+ * or the fault. */
+int codec_json_object_read(const uint8_t *text, size_t len, size_t at, int depth,
+                           const char *const *names, size_t n_names,
+                           codec_json_value *values, size_t *duplicate, size_t *end);
+/* A string's characters into dst, one byte each, 0xFF for what is not ASCII; returns
+ * how many (at most end - start). */
+size_t codec_json_unescape(uint8_t *dst, const uint8_t *text, codec_json_value string);
+/* Where in the text the string's character number `index` stands. */
+size_t codec_json_source(const uint8_t *text, codec_json_value string, size_t index);
+
+#endif

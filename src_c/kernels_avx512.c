@@ -1,0 +1,250 @@
+/* Kernels for AVX-512 with VBMI (Ice Lake, Zen 4 and later): 64 bytes at a time. */
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "internal.h"
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi2")))
+
+/* A digit's value by its seven low bits; bit 7 marks what is no digit. */
+/* clang-format off */
+#define N -128
+static const int8_t digit_values[128] __attribute__((aligned(64))) = {
+    N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, /* 0x00 */
+    N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, /* 0x10 */
+    N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, /* 0x20 */
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, N, N, N, N, N, N, /* 0x30 */
+    N, 10, 11, 12, 13, 14, 15, N, N, N, N, N, N, N, N, N, /* 0x40 */
+    N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, /* 0x50 */
+    N, 10, 11, 12, 13, 14, 15, N, N, N, N, N, N, N, N, N, /* 0x60 */
+    N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, /* 0x70 */
+};
+#undef N
+/* clang-format on */
+
+/* The low byte of each 16-bit sum, out of two registers. */
+static const uint8_t even_bytes[64] __attribute__((aligned(64))) = {
+    0,  2,  4,   6,   8,   10,  12,  14,  16,  18,  20,  22,  24,  26,  28,  30,
+    32, 34, 36,  38,  40,  42,  44,  46,  48,  50,  52,  54,  56,  58,  60,  62,
+    64, 66, 68,  70,  72,  74,  76,  78,  80,  82,  84,  86,  88,  90,  92,  94,
+    96, 98, 100, 102, 104, 106, 108, 110, 112, 114, 116, 118, 120, 122, 124, 126,
+};
+
+/* Where the bytes of two rows come from in a pair of records of `len` bytes, of which a
+ * register holds the first 32 bytes and the last 32: for each row, the value reversed,
+ * the asset id and (19 bytes) the status. Other bytes are common to all rows. */
+#define AT(i, len) (uint8_t)((i) < 32 ? (i) : (i) + 64 - 2 * (len))
+#define FOUR(i, len) AT((i) + 3, len), AT((i) + 2, len), AT((i) + 1, len), AT(i, len)
+#define ROW(first, len)                                                                \
+    FOUR((first) + 14, len), FOUR((first) + 10, len), FOUR((first) + 6, len),          \
+        FOUR((first) + 2, len), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, AT((first) + 1, len),    \
+        AT(first, len), AT((first) + 18, len), 0, 0, 0
+static const uint8_t row_sources[2][64] __attribute__((aligned(64))) = {
+    {ROW(0, 18), ROW(18, 18)},
+    {ROW(0, 19), ROW(19, 19)},
+};
+static const uint32_t row_masks[2] = {0x0C00FFFF, 0x1C00FFFF};
+
+typedef struct {
+    __m512i table_low, table_high, all;
+} hex_state;
+
+TARGET static inline hex_state hex_prepare(void) {
+    hex_state state = {_mm512_load_si512(digit_values),
+                       _mm512_load_si512(digit_values + 64), _mm512_setzero_si512()};
+    return state;
+}
+
+/* Sixty-four characters to 32 sums of 16 times one and the next; collects in `all` the
+ * marks, and the characters above 0x7F, whose low bits the look-up takes for digits. */
+TARGET static inline __m512i digits_to_sums(hex_state *state, __m512i c) {
+    __m512i values = _mm512_permutex2var_epi8(state->table_low, c, state->table_high);
+    state->all = _mm512_ternarylogic_epi32(state->all, c, values, 0xFE);
+    return _mm512_maddubs_epi16(values, _mm512_set1_epi16(0x0110));
+}
+
+TARGET static inline bool all_are_digits(const hex_state *state) {
+    return _mm512_movepi8_mask(state->all) == 0;
+}
+
+TARGET static inline void hex_block(hex_state *state, uint8_t *dst,
+                                    const uint8_t *digits) {
+    __m512i low = digits_to_sums(state, _mm512_loadu_si512(digits));
+    __m512i high = digits_to_sums(state, _mm512_loadu_si512(digits + 64));
+    _mm512_storeu_si512(
+        dst, _mm512_permutex2var_epi8(low, _mm512_load_si512(even_bytes), high));
+}
+
+TARGET static bool hex_decode(uint8_t *dst, const uint8_t *digits, size_t n) {
+    if (n < 64)
+        return codec_kernels_avx2.hex_decode(dst, digits, n);
+    hex_state state = hex_prepare();
+    for (size_t i = 0; i + 64 < n; i += 64)
+        hex_block(&state, dst + i, digits + 2 * i);
+    /* The last block ends with the last byte, and may overlap the one before. */
+    hex_block(&state, dst + n - 64, digits + 2 * (n - 64));
+    return all_are_digits(&state);
+}
+
+/* Two records to two rows. (One masked load instead of the two halves takes as long as
+ * all the rest of a small message.) */
+TARGET static inline __m512i pair_make(const uint8_t *records, size_t record_len,
+                                       __m512i base, __m512i sources, __mmask64 mask) {
+    const uint8_t *last = records + 2 * record_len - 32;
+    __m512i bytes = _mm512_inserti64x4(
+        _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)records)),
+        _mm256_loadu_si256((const __m256i *)last), 1);
+    return _mm512_mask_permutexvar_epi8(base, mask, sources, bytes);
+}
+
+TARGET static inline void rows_make(codec_update *rows, const uint8_t *records,
+                                    size_t n, size_t record_len, codec_common common,
+                                    bool stream) {
+    const size_t kind = record_len - RECORD_LEN;
+    const __m512i base = _mm512_broadcast_i64x4(
+        _mm256_set_epi64x((int64_t)common.rest, (int64_t)common.timestamp_ns, 0, 0));
+    const __m512i sources = _mm512_load_si512(row_sources[kind]);
+    const __mmask64 mask = (uint64_t)row_masks[kind] << 32 | row_masks[kind];
+    for (; n > 1; n -= 2, rows += 2, records += 2 * record_len) {
+        __m512i pair = pair_make(records, record_len, base, sources, mask);
+        if (stream)
+            _mm512_stream_si512((__m512i *)rows, pair);
+        else
+            _mm512_storeu_si512(rows, pair);
+    }
+    if (n)
+        codec_kernels_avx2.rows_unpack(rows, records, 1, record_len, common, stream);
+}
+
+/* Streaming pairs are whole lines of 64 bytes: a single row first completes one. */
+TARGET static void rows_unpack(codec_update *rows, const uint8_t *records, size_t n,
+                               size_t record_len, codec_common common, bool stream) {
+    if (stream && n && ((uintptr_t)rows & 32)) {
+        codec_kernels_avx2.rows_unpack(rows, records, 1, record_len, common, true);
+        rows++, records += record_len, n--;
+    }
+    if (stream)
+        rows_make(rows, records, n, record_len, common, true);
+    else
+        rows_make(rows, records, n, record_len, common, false);
+}
+
+/* The same out of bytes 0 to 35 of the 128 in two registers. */
+#define ROW_36(first)                                                                  \
+    (first) + 17, (first) + 16, (first) + 15, (first) + 14, (first) + 13,              \
+        (first) + 12, (first) + 11, (first) + 10, (first) + 9, (first) + 8,            \
+        (first) + 7, (first) + 6, (first) + 5, (first) + 4, (first) + 3, (first) + 2,  \
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (first) + 1, (first), 0, 0, 0, 0
+static const uint8_t window_rows[64]
+    __attribute__((aligned(64))) = {ROW_36(0), ROW_36(RECORD_LEN)};
+/* Timestamp and taxonomy id, least significant byte first. */
+static const uint8_t window_header[16]
+    __attribute__((aligned(16))) = {74, 73, 72, 71, 70, 69, 68, 67, 66, 65};
+
+/* Up to 64 bytes of payload from their digits; zeros behind the n bytes that are left.
+ */
+TARGET static inline __m512i block_load(hex_state *state, const uint8_t *digits,
+                                        size_t n) {
+    const __m512i zeros = _mm512_set1_epi8('0');
+    __m512i low = zeros, high = zeros;
+    if (n >= 64) {
+        low = _mm512_loadu_si512(digits);
+        high = _mm512_loadu_si512(digits + 64);
+    } else {
+        __mmask64 first = _bzhi_u64(~0ULL, n < 32 ? 2 * (unsigned)n : 64);
+        low = _mm512_mask_loadu_epi8(zeros, first, digits);
+        if (n > 32)
+            high = _mm512_mask_loadu_epi8(zeros, _bzhi_u64(~0ULL, 2 * (unsigned)n - 64),
+                                          digits + 64);
+    }
+    low = digits_to_sums(state, low);
+    high = digits_to_sums(state, high);
+    return _mm512_permutex2var_epi8(low, _mm512_load_si512(even_bytes), high);
+}
+
+TARGET static inline void block_store(uint8_t *payload, __m512i block, size_t n) {
+    if (n >= 64)
+        _mm512_storeu_si512(payload, block);
+    else
+        _mm512_mask_storeu_epi8(payload, _bzhi_u64(~0ULL, (unsigned)n), block);
+}
+
+/* Two blocks of payload are in registers at a time; `at` is the next record's place in
+ * them. */
+TARGET static inline bool payload_make(codec_update *rows, uint8_t *payload,
+                                       const uint8_t *digits, size_t n_rows,
+                                       codec_common *common, bool stream) {
+    const __m512i sources = _mm512_load_si512(window_rows);
+    const __mmask64 mask = (uint64_t)row_masks[0] << 32 | row_masks[0];
+    hex_state state = hex_prepare();
+    size_t left = 75 + n_rows * RECORD_LEN - 64;
+    __m512i before = block_load(&state, digits, 64);
+    __m512i block = block_load(&state, digits + 128, left);
+    if (payload) {
+        block_store(payload, before, 64);
+        block_store(payload + 64, block, left);
+    }
+    __m128i header = _mm512_castsi512_si128(_mm512_permutex2var_epi8(
+        before, _mm512_castsi128_si512(_mm_load_si128((const __m128i *)window_header)),
+        block));
+    uint64_t taxonomy_id = (uint16_t)_mm_extract_epi16(header, 4);
+    *common =
+        (codec_common){(uint64_t)_mm_cvtsi128_si64(header), taxonomy_id | 255ULL << 32};
+    header = _mm_insert_epi64(header, (int64_t)common->rest, 1);
+    const __m512i base = _mm512_broadcast_i64x4(
+        _mm256_inserti128_si256(_mm256_setzero_si256(), header, 1));
+    for (size_t at = 75;;) {
+        while (n_rows && at + 2 * RECORD_LEN <= 128) {
+            __m512i from = _mm512_add_epi8(sources, _mm512_set1_epi8((char)at));
+            __m512i made = _mm512_mask_mov_epi8(
+                base, mask, _mm512_permutex2var_epi8(before, from, block));
+            bool single = n_rows == 1 || (stream && ((uintptr_t)rows & 32));
+            if (single && stream)
+                _mm256_stream_si256((__m256i *)rows, _mm512_castsi512_si256(made));
+            else if (single)
+                _mm256_storeu_si256((__m256i *)rows, _mm512_castsi512_si256(made));
+            else if (stream)
+                _mm512_stream_si512((__m512i *)rows, made);
+            else
+                _mm512_storeu_si512(rows, made);
+            size_t done = single ? 1 : 2;
+            rows += done, n_rows -= done, at += done * RECORD_LEN;
+        }
+        if (!n_rows)
+            return all_are_digits(&state);
+        before = block;
+        digits += 128;
+        left = left > 64 ? left - 64 : 0;
+        block = block_load(&state, digits + 128, left);
+        if (payload) {
+            payload += 64;
+            block_store(payload + 64, block, left);
+        }
+        at -= 64;
+    }
+}
+
+TARGET static bool payload_decode(codec_update *rows, uint8_t *payload,
+                                  const uint8_t *digits, size_t n_rows,
+                                  codec_common *common, bool stream) {
+    if (stream)
+        return payload_make(rows, payload, digits, n_rows, common, true);
+    return payload_make(rows, payload, digits, n_rows, common, false);
+}
+
+TARGET static void lines_stream(uint8_t *dst, const uint8_t *src, size_t n_lines) {
+    for (size_t i = 0; i < n_lines; i++)
+        _mm512_stream_si512((__m512i *)dst + i, _mm512_loadu_si512(src + 64 * i));
+}
+
+static void stream_end(void) { _mm_sfence(); }
+
+const codec_kernels codec_kernels_avx512 = {
+    .name = "avx512",
+    .hex_decode = hex_decode,
+    .rows_unpack = rows_unpack,
+    .payload_decode = payload_decode,
+    .lines_stream = lines_stream,
+    .stream_end = stream_end,
+};
+#endif

@@ -1,0 +1,37 @@
+/* Kernels in portable C: the fallback, and the model for the others. */
+#include "internal.h"
+
+const uint8_t codec_digit_values[256] = {
+    ['0'] = 16, ['1'] = 17, ['2'] = 18, ['3'] = 19, ['4'] = 20, ['5'] = 21,
+    ['6'] = 22, ['7'] = 23, ['8'] = 24, ['9'] = 25, ['a'] = 26, ['b'] = 27,
+    ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31, ['A'] = 26, ['B'] = 27,
+    ['C'] = 28, ['D'] = 29, ['E'] = 30, ['F'] = 31,
+};
+
+static bool hex_decode(uint8_t *dst, const uint8_t *digits, size_t n) {
+    bool good = true;
+    for (size_t i = 0; i < n; i++)
+        good &= hex_pair_decode(dst + i, digits + 2 * i);
+    return good;
+}
+
+static void rows_unpack(codec_update *rows, const uint8_t *records, size_t n,
+                        size_t record_len, codec_common common, bool stream) {
+    (void)stream;
+    for (size_t i = 0; i < n; i++)
+        row_unpack(rows + i, records + i * record_len, record_len, common);
+}
+
+static void lines_stream(uint8_t *dst, const uint8_t *src, size_t n_lines) {
+    memcpy(dst, src, 64 * n_lines);
+}
+
+static void stream_end(void) {}
+
+const codec_kernels codec_kernels_scalar = {
+    .name = "scalar",
+    .hex_decode = hex_decode,
+    .rows_unpack = rows_unpack,
+    .lines_stream = lines_stream,
+    .stream_end = stream_end,
+};

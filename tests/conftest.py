@@ -1,0 +1,45 @@
+"""Settings and fixtures that the tests share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from codec import _core
+
+VECTORS = Path(__file__).parents[2] / "shared" / "vectors"
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile(
+    "ci",
+    deadline=None,
+    derandomize=True,
+    max_examples=300,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="session")
+def payload_vectors() -> list[dict[str, Any]]:
+    """Real payloads, with what they decode to."""
+    path = VECTORS / "stork_fast_payloads.json"
+    if not path.exists():
+        pytest.skip(f"the real payloads are not here: {path}")
+    vectors: list[dict[str, Any]] = json.loads(path.read_text())["payloads"]
+    return vectors
+
+
+@pytest.fixture(params=_core.instruction_sets())
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs the test with each instruction set that this machine has."""
+    before = _core.instruction_set()
+    _core.use_instruction_set(request.param)
+    yield request.param
+    _core.use_instruction_set(before)

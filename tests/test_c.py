@@ -1,0 +1,172 @@
+"""The C core by itself: the programs of tests/c, built and run as they say there."""
+
+from __future__ import annotations
+
+import os
+import platform
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codec import _core
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "tests" / "c"
+CORE = sorted((ROOT / "src_c").glob("*.c"))
+PROGRAMS = {
+    "test_kernels": ("test_kernels.c",),
+    "test_numbers": ("test_numbers.c",),
+    "test_messages": ("test_messages.c", "invariants.c"),
+    "stress_job": ("stress_job.c",),
+}
+FLAGS = ["-std=c11", "-g", "-fno-strict-aliasing", "-D_DEFAULT_SOURCE", "-pthread"]
+MEMORY = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+THREADS = ["-O1", "-fsanitize=thread"]
+# Without what a sanitized pytest run itself was started with.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name != "LD_PRELOAD" and not name.endswith("SAN_OPTIONS")
+}
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command and keeps what it prints."""
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env=ENVIRONMENT,
+    )
+
+
+def must(*command: str | Path) -> str:
+    """What a command prints; it has to succeed."""
+    result = run(*command)
+    assert result.returncode == 0, f"{command[0]}:\n{result.stdout}{result.stderr}"
+    return result.stdout
+
+
+def need(tool: str, package: str) -> str:
+    """The path of a tool; the test is skipped where there is none."""
+    path = shutil.which(tool)
+    if path is None:
+        pytest.skip(f"there is no {tool} (Debian: {package})")
+    return path
+
+
+def build(
+    target: Path, sources: tuple[str, ...], *flags: str, compiler: str = "cc"
+) -> Path:
+    """Compiles a program together with the core."""
+    files = [FOLDER / source for source in sources]
+    must(compiler, *FLAGS, *flags, f"-I{ROOT / 'src_c'}", *files, *CORE, "-o", target)
+    return target
+
+
+def need_sanitizer(folder: Path, flags: list[str]) -> None:
+    """Skips the test where the compiler's sanitizer does not link or does not run."""
+    source = folder / "empty.c"
+    source.write_text("int main(void) { return 0; }\n")
+    program = folder / "empty"
+    result = run("cc", *flags, source, "-o", program)
+    if result.returncode == 0:
+        result = run(program)
+    if result.returncode:
+        line = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        pytest.skip(f"{flags[-1]} does not work here: {line}")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_native(name: str, tmp_path: Path) -> None:
+    need("cc", "gcc")
+    program = build(tmp_path / name, PROGRAMS[name], "-O2")
+    assert "good" in must(program)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_memory_sanitizers(name: str, tmp_path: Path) -> None:
+    need("cc", "gcc")
+    need_sanitizer(tmp_path, MEMORY)
+    program = build(tmp_path / name, PROGRAMS[name], *MEMORY)
+    assert "good" in must(program, "1" if name == "stress_job" else "quick")
+
+
+def test_thread_sanitizer(tmp_path: Path) -> None:
+    need("cc", "gcc")
+    need_sanitizer(tmp_path, THREADS)
+    program = build(tmp_path / "stress_job", PROGRAMS["stress_job"], *THREADS)
+    assert "good" in must(program)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_neon(name: str, tmp_path: Path) -> None:
+    if platform.machine() in ("aarch64", "arm64"):
+        pytest.skip("test_native runs the same here")
+    compiler = need(
+        "aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+    )
+    machine = need("qemu-aarch64", "qemu-user")
+    program = build(
+        tmp_path / name, PROGRAMS[name], "-O2", "-static", compiler=compiler
+    )
+    printed = must(machine, program, "1" if name == "stress_job" else "quick")
+    assert "good" in printed
+    assert name != "test_kernels" or "neon" in printed
+
+
+def test_seeds(tmp_path: Path) -> None:
+    """The fuzzer's seeds hold its invariants, fuzzer or not."""
+    need("cc", "gcc")
+    need_sanitizer(tmp_path, MEMORY)
+    seeds = tmp_path / "seeds"
+    runpy.run_path(str(FOLDER / "make_seeds.py"))["main"](seeds)
+    sources = ("replay.c", "fuzz.c", "invariants.c")
+    program = build(tmp_path / "replay", sources, *MEMORY)
+    files = sorted(seeds.iterdir())
+    assert len(files) > 500
+    assert f"{len(files)} inputs: good" in must(program, *files)
+
+
+def symbols(file: Path, *flags: str) -> set[str]:
+    """The global symbols that a file defines."""
+    lines = must(need("nm", "binutils"), *flags, file).splitlines()
+    names = {line.split()[-1] for line in lines if len(line.split()) >= 3}
+    return (
+        {name.removeprefix("_") for name in names}
+        if sys.platform == "darwin"
+        else names
+    )
+
+
+DEFINED = ["-gU"] if sys.platform == "darwin" else ["-g", "--defined-only"]
+
+
+def test_objects_define_only_prefixed_symbols(tmp_path: Path) -> None:
+    need("cc", "gcc")
+    found: set[str] = set()
+    for source in CORE:
+        target = tmp_path / f"{source.stem}.o"
+        must("cc", *FLAGS, "-O2", "-c", source, "-o", target)
+        found |= symbols(target, *DEFINED)
+    assert "codec_lines_decode" in found
+    assert {name for name in found if not name.startswith("codec_")} == set()
+
+
+def test_extension_exports_only_its_init_function() -> None:
+    dynamic = [] if sys.platform == "darwin" else ["-D"]
+    assert symbols(Path(_core.__file__), *dynamic, *DEFINED) == {"PyInit__core"}
+
+
+def test_sanitized_core_is_the_one_in_use() -> None:
+    if not os.environ.get("CODEC_SANITIZE"):
+        pytest.skip("this run asks for no sanitizer")
+    undefined = must(need("nm", "binutils"), "-D", "-u", _core.__file__)
+    assert "__asan_init" in undefined
+    assert "__ubsan_handle" in undefined
