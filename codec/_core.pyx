@@ -5,6 +5,7 @@
 Everything public stands in codec/__init__.py; the types are in _core.pyi.
 """
 
+cimport cython
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS,
     PyBUF_FORMAT,
@@ -115,6 +116,7 @@ cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object, Py_ssize_t *) except NULL
     bint PyLong_CheckExact(object)
     object PyLong_FromLongLong(long long)
+    unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1
     Py_ssize_t Py_REFCNT(PyObject *)
     long long PyLong_AsLongLongAndOverflow(object, int *) except? -1
 
@@ -263,6 +265,7 @@ cdef class BatchBase:
         raise TypeError("a Batch comes from decode, decode_lines or decode_payloads")
 
     @property
+    @cython.critical_section  # without the GIL two threads may meet here
     def updates(self):
         if self._updates is None:
             self._updates = self._buffers.array(
@@ -270,6 +273,7 @@ cdef class BatchBase:
         return self._updates
 
     @property
+    @cython.critical_section
     def messages(self):
         if self._messages is None:
             self._messages = self._buffers.array(
@@ -277,6 +281,7 @@ cdef class BatchBase:
         return self._messages
 
     @property
+    @cython.critical_section
     def errors(self):
         if self._errors is None:
             self._errors = self._buffers.array(
@@ -284,6 +289,7 @@ cdef class BatchBase:
         return self._errors
 
     @property
+    @cython.critical_section
     def payload_arena(self):
         if not self._out.keep_payloads:
             return None
@@ -763,11 +769,10 @@ def values_from_ints(values):
             dst[i].lo = <uint64_t>small
             dst[i].hi = small >> 63
             continue
-        try:
-            wide = number.to_bytes(16, "little", signed=True)
-        except OverflowError:
-            raise OverflowError(i) from None
-        memcpy(&dst[i], PyBytes_AS_STRING(wide), 16)
+        dst[i].lo = PyLong_AsUnsignedLongLongMask(number)
+        dst[i].hi = PyLong_AsLongLongAndOverflow(number >> 64, &overflow)
+        if overflow:
+            raise OverflowError(i)
     return result
 
 

@@ -16,8 +16,8 @@
 
 static struct {
     atomic_flag busy;
-    size_t bytes;
-    codec_buffer slots[STOCK_SLOTS];
+    size_t n, bytes;
+    codec_buffer slots[STOCK_SLOTS]; /* the oldest first */
 } stock = {.busy = ATOMIC_FLAG_INIT};
 
 /* Nobody waits for the stock: where it is busy (in a forked child perhaps for ever) the
@@ -30,39 +30,44 @@ static void stock_leave(void) {
     atomic_flag_clear_explicit(&stock.busy, memory_order_release);
 }
 
+static codec_buffer stock_remove(size_t i) {
+    codec_buffer buffer = stock.slots[i];
+    stock.n--;
+    stock.bytes -= buffer.capacity;
+    memmove(stock.slots + i, stock.slots + i + 1, (stock.n - i) * sizeof buffer);
+    return buffer;
+}
+
 /* The smallest kept mapping that has the capacity and is not far too large. */
 static bool stock_take(codec_buffer *buffer, size_t capacity) {
     if (!stock_enter())
         return false;
-    codec_buffer *best = NULL;
-    for (size_t i = 0; i < STOCK_SLOTS; i++) {
-        codec_buffer *slot = &stock.slots[i];
-        if (slot->capacity >= capacity && slot->capacity / 4 <= capacity &&
-            (!best || slot->capacity < best->capacity))
-            best = slot;
+    size_t best = STOCK_SLOTS;
+    for (size_t i = 0; i < stock.n; i++) {
+        size_t has = stock.slots[i].capacity;
+        if (has >= capacity && has / 2 <= capacity &&
+            (best == STOCK_SLOTS || has < stock.slots[best].capacity))
+            best = i;
     }
-    if (best) {
-        *buffer = *best;
-        stock.bytes -= best->capacity;
-        *best = (codec_buffer){NULL, 0};
-    }
+    if (best < STOCK_SLOTS)
+        *buffer = stock_remove(best);
     stock_leave();
-    return best != NULL;
+    return best < STOCK_SLOTS;
 }
 
+/* Keeps a mapping; older ones make room for it, so that sizes that nobody asks for any
+ * more do not stay. */
 static bool stock_put(codec_buffer buffer) {
-    if (!stock_enter())
+    if (buffer.capacity > STOCK_BYTES || !stock_enter())
         return false;
-    bool kept = false;
-    for (size_t i = 0; i < STOCK_SLOTS && !kept; i++) {
-        if (!stock.slots[i].data && buffer.capacity <= STOCK_BYTES - stock.bytes) {
-            stock.slots[i] = buffer;
-            stock.bytes += buffer.capacity;
-            kept = true;
-        }
+    while (stock.n == STOCK_SLOTS || stock.bytes + buffer.capacity > STOCK_BYTES) {
+        codec_buffer oldest = stock_remove(0);
+        munmap(oldest.data, oldest.capacity);
     }
+    stock.slots[stock.n++] = buffer;
+    stock.bytes += buffer.capacity;
     stock_leave();
-    return kept;
+    return true;
 }
 
 /* Whole huge pages where the capacity is worth some, else eighths of a power of two, so
@@ -140,11 +145,9 @@ int codec_buffer_reserve(codec_buffer *buffer, size_t used, size_t capacity) {
 }
 
 void codec_buffer_trim(codec_buffer *buffer, size_t used) {
-    size_t keep = (used + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
-    if (buffer->capacity < 2 * HUGE_PAGE || keep >= buffer->capacity - keep / 4)
+    size_t keep = used ? (used + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1) : HUGE_PAGE;
+    if (buffer->capacity / 2 <= keep)
         return;
-    if (keep == 0)
-        keep = HUGE_PAGE;
     munmap(buffer->data + keep, buffer->capacity - keep);
     buffer->capacity = keep;
 }

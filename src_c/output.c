@@ -97,9 +97,10 @@ int codec_output_expect(codec_output *out, size_t len, size_t typical_len) {
     if (typical_len < FRAME_MIN) /* a blank first line, say: no measure of the rest */
         typical_len = FRAME_MIN;
     size_t rows = (typical_len - FRAME_MIN) / RECORD_DIGITS;
+    rows += rows == 0;
     size_t messages = len / typical_len;
     messages += messages / 16 + 1;
-    size_t updates = messages * (rows + 1) * sizeof(codec_update);
+    size_t updates = messages * rows * sizeof(codec_update);
     size_t payloads = out->keep_payloads ? messages * (typical_len / 2) : 0;
     out->stream = updates + payloads >= STREAM_MIN;
     if (output_reserve(out, &out->updates, 0, updates) ||

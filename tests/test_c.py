@@ -21,8 +21,11 @@ PROGRAMS = {
     "test_kernels": ("test_kernels.c",),
     "test_numbers": ("test_numbers.c",),
     "test_messages": ("test_messages.c", "invariants.c"),
+    "test_memory": ("test_memory.c",),
     "stress_job": ("stress_job.c",),
 }
+# Parts of the core that a program includes by itself.
+INCLUDED = {"test_memory.c": "memory.c"}
 FLAGS = ["-std=c11", "-g", "-fno-strict-aliasing", "-D_DEFAULT_SOURCE", "-pthread"]
 MEMORY = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 THREADS = ["-O1", "-fsanitize=thread"]
@@ -65,8 +68,10 @@ def build(
     target: Path, sources: tuple[str, ...], *flags: str, compiler: str = "cc"
 ) -> Path:
     """Compiles a program together with the core."""
+    own = {INCLUDED.get(source) for source in sources}
     files = [FOLDER / source for source in sources]
-    must(compiler, *FLAGS, *flags, f"-I{ROOT / 'src_c'}", *files, *CORE, "-o", target)
+    files += [source for source in CORE if source.name not in own]
+    must(compiler, *FLAGS, *flags, f"-I{ROOT / 'src_c'}", *files, "-o", target)
     return target
 
 

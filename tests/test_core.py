@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import mmap
+import subprocess
+import sys
+import sysconfig
 import threading
 from pathlib import Path
 from typing import Any
@@ -481,6 +484,52 @@ def test_many_errors_keep_their_indices() -> None:
         errors = codec.decode_lines(lines, on_error="skip", threads=threads).errors
         assert errors["index"].tolist() == list(range(100_000))
         assert set(errors["code"].tolist()) == {ErrorCode.EMPTY}
+
+
+def test_decode_lines_makes_no_object_per_message() -> None:
+    lines = b"\n".join(frames(20_000, 1))
+    codec.decode_lines(lines[:1000], on_error="skip")
+    before = sys.getallocatedblocks()
+    batch = codec.decode_lines(lines)
+    assert sys.getallocatedblocks() - before < 100
+    assert len(batch.messages) == 20_000
+
+
+PEAK_RSS = """
+import mmap, sys
+import codec
+with open(sys.argv[1], "rb") as file:
+    lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def peak():
+    status = open("/proc/self/status").read()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+before = peak()
+batch = codec.decode_lines(lines)
+output = batch.updates.nbytes + batch.messages.nbytes + batch.payload_arena.nbytes
+print(peak() - before - len(lines) - output)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+@pytest.mark.parametrize("assets", [1, 100])
+def test_memory_is_input_and_output(tmp_path: Path, assets: int) -> None:
+    """Beside the mapped input and the result: less than 64 MiB."""
+    path = tmp_path / "lines"
+    block = b"\n".join(frames(500, assets)) + b"\n"
+    path.write_bytes(block * ((192 << 20) // len(block)))
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK_RSS, path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 64 << 20
+
+
+if sysconfig.get_config_var("Py_GIL_DISABLED"):
+
+    def test_the_gil_stays_off() -> None:
+        assert not sys._is_gil_enabled()
 
 
 def test_text_longer_than_a_payload_may_be() -> None:
