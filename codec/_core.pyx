@@ -321,7 +321,7 @@ cdef bint bytes_take(object item, Py_buffer *view) except -1:
         PyObject_GetBuffer(item, view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
     except (BufferError, TypeError, ValueError):  # none, a strided or a released one
         return False
-    if view.itemsize == 1 and view.format[0] in b"Bbc":
+    if view.itemsize == 1 and (view.format == NULL or view.format[0] in b"Bbc"):
         return True
     PyBuffer_Release(view)
     return False
@@ -342,7 +342,7 @@ cdef int span_take(
             span.len = n
         except UnicodeEncodeError as error:
             span.data = NULL
-            n = len(item[:error.start].encode())
+            n = len(str.__getitem__(item, slice(error.start)).encode())
             span.len = <size_t>n << 8 | CODEC_ERROR_INVALID_UTF8
         return 0
     span.data = NULL
@@ -609,10 +609,12 @@ cdef class DecoderBase:
     cdef int work(self, Job job) except? -2:
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(self.threads) as executor:
-            runs = [executor.submit(job.run) for _ in range(self.threads)]
+        with ThreadPoolExecutor(self.threads - 1) as executor:
+            runs = [executor.submit(job.run) for _ in range(self.threads - 1)]
+            statuses = [job.run()]  # this thread is a worker too
+        statuses += [run.result() for run in runs]
         # Every worker that was there when the job ended early has the same status.
-        return max((run.result() for run in runs), key=abs)
+        return max(statuses, key=abs)
 
     def decode_lines(self, buffer, *, on_error="raise"):
         cdef bint stop

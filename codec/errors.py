@@ -76,7 +76,7 @@ _DESCRIPTIONS = {
     ErrorCode.INVALID_RECEIVE_TIME: (
         "the receive time has a leading zero or does not fit uint64"
     ),
-    ErrorCode.TOO_LARGE: "the payload is longer than 4,294,967,295 bytes",
+    ErrorCode.TOO_LARGE: "more than 4,294,967,295 bytes of payload, or entries",
 }
 
 

@@ -46,8 +46,6 @@ static int hex_append(const message *m, const uint8_t *chars, size_t n, size_t *
     const uint8_t *digits = chars + start;
     size_t n_bytes = (n - start) / 2;
     *place = 0;
-    if (n_bytes > UINT32_MAX)
-        return CODEC_ERROR_TOO_LARGE;
     uint8_t *payload = codec_output_payload_room(m->out, n_bytes);
     if (!payload)
         return CODEC_NO_MEMORY;
@@ -171,6 +169,8 @@ static int unsigned_append(const message *m, const codec_json_value *values,
         if (at < values[A].end - 1) /* a comma */
             at = codec_json_space_skip(m->text, m->len, at + 1);
     }
+    if (n_rows > UINT32_MAX)
+        return fault(m, CODEC_ERROR_TOO_LARGE, values[A].start);
     codec_output *out = m->out;
     codec_message *message;
     codec_update *rows;
@@ -188,10 +188,13 @@ static int unsigned_append(const message *m, const codec_json_value *values,
     return 0;
 }
 
+/* For names of up to 12 characters: each is written in up to six. */
 static bool string_is(const message *m, codec_json_value value, const char *name) {
-    size_t n;
-    const uint8_t *chars = string_chars(m, value, &n);
-    return chars && n == strlen(name) && memcmp(chars, name, n) == 0;
+    uint8_t chars[6 * 12 + 2];
+    if (value.end - value.start > sizeof chars)
+        return false;
+    size_t n = codec_json_unescape(chars, m->text, value);
+    return n == strlen(name) && memcmp(chars, name, n) == 0;
 }
 
 static int frame_append(const message *m, size_t frame) {

@@ -12,6 +12,7 @@
 #endif
 
 #define CODEC_SIGNATURE_LEN 65
+#define HEADER_LEN 75 /* of layout 1: signature, taxonomy id, timestamp */
 #define RECORD_LEN 18 /* asset id, value; one more with a market status */
 #define CODEC_LIKELY(x) __builtin_expect(!!(x), 1)
 #define CODEC_UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -67,12 +67,16 @@ TARGET static inline bool all_are_digits(const hex_state *state) {
     return _mm512_movepi8_mask(state->all) == 0;
 }
 
+/* Sixty-four bytes from the sums of their digits. */
+TARGET static inline __m512i sums_pack(__m512i low, __m512i high) {
+    return _mm512_permutex2var_epi8(low, _mm512_load_si512(even_bytes), high);
+}
+
 TARGET static inline void hex_block(hex_state *state, uint8_t *dst,
                                     const uint8_t *digits) {
-    __m512i low = digits_to_sums(state, _mm512_loadu_si512(digits));
-    __m512i high = digits_to_sums(state, _mm512_loadu_si512(digits + 64));
     _mm512_storeu_si512(
-        dst, _mm512_permutex2var_epi8(low, _mm512_load_si512(even_bytes), high));
+        dst, sums_pack(digits_to_sums(state, _mm512_loadu_si512(digits)),
+                       digits_to_sums(state, _mm512_loadu_si512(digits + 64))));
 }
 
 TARGET static bool hex_decode(uint8_t *dst, const uint8_t *digits, size_t n) {
@@ -84,6 +88,20 @@ TARGET static bool hex_decode(uint8_t *dst, const uint8_t *digits, size_t n) {
     /* The last block ends with the last byte, and may overlap the one before. */
     hex_block(&state, dst + n - 64, digits + 2 * (n - 64));
     return all_are_digits(&state);
+}
+
+/* One row or two; streaming pairs are whole lines of 64 bytes. */
+TARGET static inline void rows_store(codec_update *rows, __m512i bytes, bool single,
+                                     bool stream) {
+    __m256i first = _mm512_castsi512_si256(bytes);
+    if (single && stream)
+        _mm256_stream_si256((__m256i *)rows, first);
+    else if (single)
+        _mm256_storeu_si256((__m256i *)rows, first);
+    else if (stream)
+        _mm512_stream_si512((__m512i *)rows, bytes);
+    else
+        _mm512_storeu_si512(rows, bytes);
 }
 
 /* Two records to two rows. (One masked load instead of the two halves takes as long as
@@ -107,10 +125,7 @@ TARGET static inline void rows_make(codec_update *rows, const uint8_t *records,
     const __mmask64 mask = (uint64_t)row_masks[kind] << 32 | row_masks[kind];
     for (; n > 1; n -= 2, rows += 2, records += 2 * record_len) {
         __m512i pair = pair_make(records, record_len, base, sources, mask);
-        if (stream)
-            _mm512_stream_si512((__m512i *)rows, pair);
-        else
-            _mm512_storeu_si512(rows, pair);
+        rows_store(rows, pair, false, stream);
     }
     if (n)
         codec_kernels_avx2.rows_unpack(rows, records, 1, record_len, common, stream);
@@ -141,87 +156,85 @@ static const uint8_t window_rows[64]
 static const uint8_t window_header[16]
     __attribute__((aligned(16))) = {74, 73, 72, 71, 70, 69, 68, 67, 66, 65};
 
-/* Up to 64 bytes of payload from their digits; zeros behind the n bytes that are left.
- */
-TARGET static inline __m512i block_load(hex_state *state, const uint8_t *digits,
-                                        size_t n) {
-    const __m512i zeros = _mm512_set1_epi8('0');
-    __m512i low = zeros, high = zeros;
-    if (n >= 64) {
-        low = _mm512_loadu_si512(digits);
-        high = _mm512_loadu_si512(digits + 64);
-    } else {
-        __mmask64 first = _bzhi_u64(~0ULL, n < 32 ? 2 * (unsigned)n : 64);
-        low = _mm512_mask_loadu_epi8(zeros, first, digits);
-        if (n > 32)
-            high = _mm512_mask_loadu_epi8(zeros, _bzhi_u64(~0ULL, 2 * (unsigned)n - 64),
-                                          digits + 64);
+/* Fewer than 64 bytes from their digits; zeros behind them. */
+TARGET static inline __m512i tail_load(hex_state *state, const uint8_t *digits,
+                                       size_t n) {
+    __m512i low = _mm512_set1_epi8('0'), high = low;
+    __mmask64 first = _bzhi_u64(~0ULL, n < 32 ? 2 * (unsigned)n : 64);
+    low = _mm512_mask_loadu_epi8(low, first, digits);
+    if (n > 32)
+        high = _mm512_mask_loadu_epi8(high, _bzhi_u64(~0ULL, 2 * (unsigned)n - 64),
+                                      digits + 64);
+    return sums_pack(digits_to_sums(state, low), digits_to_sums(state, high));
+}
+
+/* Two blocks of 64 bytes of payload, and where the next ones come from and go to. */
+typedef struct {
+    __m512i before, block;
+    const uint8_t *digits;
+    uint8_t *payload; /* NULL: nowhere */
+    size_t left;
+} window;
+
+/* Brings the next block in, of which fewer bytes than 64 or none may be left. */
+TARGET static inline void window_move(window *w, hex_state *state) {
+    w->before = w->block;
+    if (w->left >= 64) {
+        w->block = sums_pack(digits_to_sums(state, _mm512_loadu_si512(w->digits)),
+                             digits_to_sums(state, _mm512_loadu_si512(w->digits + 64)));
+        w->digits += 128;
+        w->left -= 64;
+        if (w->payload) {
+            _mm512_storeu_si512(w->payload, w->block);
+            w->payload += 64;
+        }
+    } else if (w->left) {
+        w->block = tail_load(state, w->digits, w->left);
+        if (w->payload)
+            _mm512_mask_storeu_epi8(w->payload, _bzhi_u64(~0ULL, (unsigned)w->left),
+                                    w->block);
+        w->left = 0;
     }
-    low = digits_to_sums(state, low);
-    high = digits_to_sums(state, high);
-    return _mm512_permutex2var_epi8(low, _mm512_load_si512(even_bytes), high);
 }
 
-TARGET static inline void block_store(uint8_t *payload, __m512i block, size_t n) {
-    if (n >= 64)
-        _mm512_storeu_si512(payload, block);
-    else
-        _mm512_mask_storeu_epi8(payload, _bzhi_u64(~0ULL, (unsigned)n), block);
+/* What the rows have in common, out of the first window, as the last half of a row. */
+TARGET static inline __m128i header_make(const window *first) {
+    const __m512i places =
+        _mm512_castsi128_si512(_mm_load_si128((const __m128i *)window_header));
+    __m128i header = _mm512_castsi512_si128(
+        _mm512_permutex2var_epi8(first->before, places, first->block));
+    uint64_t taxonomy_id = (uint16_t)_mm_extract_epi16(header, 4);
+    return _mm_insert_epi64(header, (int64_t)(taxonomy_id | 255ULL << 32), 1);
 }
 
-/* Two blocks of payload are in registers at a time; `at` is the next record's place in
- * them. */
 TARGET static inline bool payload_make(codec_update *rows, uint8_t *payload,
                                        const uint8_t *digits, size_t n_rows,
                                        codec_common *common, bool stream) {
     const __m512i sources = _mm512_load_si512(window_rows);
     const __mmask64 mask = (uint64_t)row_masks[0] << 32 | row_masks[0];
     hex_state state = hex_prepare();
-    size_t left = 75 + n_rows * RECORD_LEN - 64;
-    __m512i before = block_load(&state, digits, 64);
-    __m512i block = block_load(&state, digits + 128, left);
-    if (payload) {
-        block_store(payload, before, 64);
-        block_store(payload + 64, block, left);
-    }
-    __m128i header = _mm512_castsi512_si128(_mm512_permutex2var_epi8(
-        before, _mm512_castsi128_si512(_mm_load_si128((const __m128i *)window_header)),
-        block));
-    uint64_t taxonomy_id = (uint16_t)_mm_extract_epi16(header, 4);
-    *common =
-        (codec_common){(uint64_t)_mm_cvtsi128_si64(header), taxonomy_id | 255ULL << 32};
-    header = _mm_insert_epi64(header, (int64_t)common->rest, 1);
+    window w = {_mm512_setzero_si512(), _mm512_setzero_si512(), digits, payload,
+                HEADER_LEN + n_rows * RECORD_LEN};
+    window_move(&w, &state);
+    window_move(&w, &state);
+    const __m128i header = header_make(&w);
+    *common = (codec_common){(uint64_t)_mm_cvtsi128_si64(header),
+                             (uint64_t)_mm_extract_epi64(header, 1)};
     const __m512i base = _mm512_broadcast_i64x4(
         _mm256_inserti128_si256(_mm256_setzero_si256(), header, 1));
-    for (size_t at = 75;;) {
+    /* `at` is the next record's place in the window. */
+    for (size_t at = HEADER_LEN; n_rows; at -= 64, window_move(&w, &state)) {
         while (n_rows && at + 2 * RECORD_LEN <= 128) {
             __m512i from = _mm512_add_epi8(sources, _mm512_set1_epi8((char)at));
             __m512i made = _mm512_mask_mov_epi8(
-                base, mask, _mm512_permutex2var_epi8(before, from, block));
+                base, mask, _mm512_permutex2var_epi8(w.before, from, w.block));
             bool single = n_rows == 1 || (stream && ((uintptr_t)rows & 32));
-            if (single && stream)
-                _mm256_stream_si256((__m256i *)rows, _mm512_castsi512_si256(made));
-            else if (single)
-                _mm256_storeu_si256((__m256i *)rows, _mm512_castsi512_si256(made));
-            else if (stream)
-                _mm512_stream_si512((__m512i *)rows, made);
-            else
-                _mm512_storeu_si512(rows, made);
+            rows_store(rows, made, single, stream);
             size_t done = single ? 1 : 2;
             rows += done, n_rows -= done, at += done * RECORD_LEN;
         }
-        if (!n_rows)
-            return all_are_digits(&state);
-        before = block;
-        digits += 128;
-        left = left > 64 ? left - 64 : 0;
-        block = block_load(&state, digits + 128, left);
-        if (payload) {
-            payload += 64;
-            block_store(payload + 64, block, left);
-        }
-        at -= 64;
     }
+    return all_are_digits(&state);
 }
 
 TARGET static bool payload_decode(codec_update *rows, uint8_t *payload,

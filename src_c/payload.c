@@ -1,8 +1,7 @@
 /* Binary payloads: signature, header, records; taken apart and put together. */
 #include "internal.h"
 
-#define HEADER_1 75 /* signature, taxonomy id, timestamp */
-#define HEADER_2 79 /* signature, 0xFF, version, mask, taxonomy id, timestamp */
+#define HEADER_LEN_2 79 /* signature, 0xFF, version, mask, taxonomy id, timestamp */
 #define MARKER_2 0xFF
 #define VERSION_2 2
 #define MASK_PRICE 1
@@ -14,10 +13,13 @@ typedef struct {
 
 /* docs/messages.md, section 5. */
 static int shape_read(const uint8_t *payload, size_t n, shape *s, uint64_t *offset) {
+    *offset = 0;
+    if (n > UINT32_MAX)
+        return CODEC_ERROR_TOO_LARGE;
     *offset = n;
     if (n <= CODEC_SIGNATURE_LEN)
         return CODEC_ERROR_INVALID_LENGTH;
-    *s = (shape){HEADER_1, RECORD_LEN, 1};
+    *s = (shape){HEADER_LEN, RECORD_LEN, 1};
     if (CODEC_UNLIKELY(payload[CODEC_SIGNATURE_LEN] == MARKER_2)) {
         if (n > 66 && payload[66] != VERSION_2) {
             *offset = 66;
@@ -28,10 +30,10 @@ static int shape_read(const uint8_t *payload, size_t n, shape *s, uint64_t *offs
             *offset = 67;
             return CODEC_ERROR_UNKNOWN_MASK;
         }
-        *s = (shape){HEADER_2, RECORD_LEN + (mask & MASK_STATUS ? 1 : 0), 2};
-        if (n < HEADER_2 || (n - HEADER_2) % s->record_len)
+        *s = (shape){HEADER_LEN_2, RECORD_LEN + (mask & MASK_STATUS ? 1 : 0), 2};
+        if (n < HEADER_LEN_2 || (n - HEADER_LEN_2) % s->record_len)
             return CODEC_ERROR_INVALID_LENGTH;
-    } else if (n < HEADER_1 || (n - HEADER_1) % RECORD_LEN) {
+    } else if (n < HEADER_LEN || (n - HEADER_LEN) % RECORD_LEN) {
         return CODEC_ERROR_INVALID_LENGTH;
     }
     return 0;
@@ -87,7 +89,7 @@ int codec_payload_append(codec_output *out, const uint8_t *payload, size_t n,
 /* A payload of layout 1, by the kernel that does all of it at once. */
 static int layout_1_append(codec_output *out, const uint8_t *digits, size_t n,
                            uint64_t receive_ns, const uint8_t *ahead) {
-    size_t n_rows = (n - HEADER_1) / RECORD_LEN;
+    size_t n_rows = (n - HEADER_LEN) / RECORD_LEN;
     uint8_t *payload = NULL;
     codec_message *message;
     codec_update *rows;
@@ -110,8 +112,8 @@ int codec_digits_append(codec_output *out, const uint8_t *digits, size_t n,
                         uint64_t receive_ns, const uint8_t *ahead) {
     if (n > UINT32_MAX)
         return CODEC_ERROR_TOO_LARGE;
-    if (codec_kernels_active->payload_decode && n >= HEADER_1 &&
-        (n - HEADER_1) % RECORD_LEN == 0) {
+    if (codec_kernels_active->payload_decode && n >= HEADER_LEN &&
+        (n - HEADER_LEN) % RECORD_LEN == 0) {
         int status = layout_1_append(out, digits, n, receive_ns, ahead);
         if (CODEC_LIKELY(status != CODEC_NOT_COMPACT))
             return status;
@@ -128,7 +130,8 @@ int codec_digits_append(codec_output *out, const uint8_t *digits, size_t n,
 }
 
 size_t codec_payload_len(size_t n, int with_status) {
-    return with_status ? HEADER_2 + n * (RECORD_LEN + 1) : HEADER_1 + n * RECORD_LEN;
+    return with_status ? HEADER_LEN_2 + n * (RECORD_LEN + 1)
+                       : HEADER_LEN + n * RECORD_LEN;
 }
 
 void codec_payload_pack(uint8_t *payload, size_t n, uint64_t timestamp_ns,

@@ -1,0 +1,1 @@
+"""Benchmarks of stork-codec: `python -m bench` runs them all."""

@@ -1,0 +1,101 @@
+"""Runs every benchmark and writes bench/results/ (`--quick`: a small version)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.agreement import check_all
+from bench.context import context_rows
+from bench.machine import machine, processor
+from bench.plot import draw
+from bench.process import PeakMemory, import_row, peak_memory
+from bench.ratios import FULL, QUICK, Inputs, target_rows
+from bench.report import markdown, rates_of
+from bench.rows import Row, format_ratio
+from bench.workloads import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="small inputs, results/quick.tmp/"
+    )
+    parser.add_argument("--output", type=Path, help="folder to write to")
+    options = parser.parse_args()
+    folder = options.output or (_RESULTS / "quick.tmp" if options.quick else _RESULTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    check_all()
+    report = _workloads(folder / "pytest-benchmark.json", quick=options.quick)
+    targets, context, memory = _ratios(quick=options.quick)
+    facts = machine()
+    document = {
+        "machine": facts,
+        "targets": [row.as_json() for row in targets],
+        "context": [row.as_json() for row in context],
+        "peak_memory": None if memory is None else _memory_json(memory),
+    }
+    (folder / "ratios.json").write_text(json.dumps(document, indent=1) + "\n")
+    rates = rates_of(report)
+    (folder / "README.md").write_text(
+        markdown(facts, targets, context, memory, rates), encoding="utf-8"
+    )
+    draw(rates, processor(), folder / "speed.png")
+    print(f"written: {folder}")
+
+
+def _ratios(*, quick: bool) -> tuple[list[Row], list[Row], PeakMemory | None]:
+    inputs = Inputs(QUICK if quick else FULL)
+    targets = [*_shown(target_rows(inputs)), *_shown([import_row(5 if quick else 25)])]
+    context = [*_shown(context_rows(inputs))]
+    memory = peak_memory(64 * MIB if quick else 1024 * MIB)
+    if memory is not None:
+        print(
+            f"peak memory {memory.peak_len / MIB:.0f} MiB,"
+            f" limit {memory.limit_len / MIB:.0f} MiB"
+        )
+    return targets, context, memory
+
+
+def _shown(rows: Iterable[Row]) -> Iterable[Row]:
+    """Prints each row as soon as it is measured."""
+    for row in rows:
+        figure = format_ratio(row.ratio.median)
+        print(f"{figure:>8} {row.verdict:11} {row.of}: {row.work}", flush=True)
+        yield row
+
+
+def _workloads(path: Path, *, quick: bool) -> dict[str, Any]:
+    """Runs bench/test_decode.py in a process of its own."""
+    options = {
+        "--input-mib": 1 if quick else 16,
+        "--benchmark-min-rounds": 2 if quick else 5,
+        "--benchmark-max-time": 0.05 if quick else 0.5,
+        "--benchmark-columns": "median,iqr,rounds",
+        "--benchmark-sort": "name",
+        "--benchmark-json": path,
+    }
+    arguments = [f"{name}={value}" for name, value in options.items()]
+    tests = Path(__file__).parent / "test_decode.py"
+    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-disable-gc"]
+    subprocess.run([*command, *arguments, str(tests)], check=True)
+    report: dict[str, Any] = json.loads(path.read_text())
+    return report
+
+
+def _memory_json(memory: PeakMemory) -> dict[str, Any]:
+    return {**asdict(memory), "limit_len": memory.limit_len, "passed": memory.passed}
+
+
+if __name__ == "__main__":
+    main()

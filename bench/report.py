@@ -1,0 +1,166 @@
+"""Writes the measured figures as Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.rows import Row, format_ratio
+from bench.workloads import MIB, SIZES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bench.process import PeakMemory
+
+__all__ = ["TITLES", "Rates", "markdown", "rates_of"]
+
+TITLES = {
+    "memcpy": "memcpy of the input",
+    "core_warm": "core, warm `Decoder`",
+    "core_fresh": "core, fresh result (memory reused)",
+    "core_new_memory": "core, fresh result (memory new to the process)",
+    "numpy_joined": "orjson + numpy, all messages joined",
+    "numpy_per_message": "orjson + numpy, message by message",
+    "numpy_views": "orjson + numpy, views only (less than our result)",
+    "stdlib_tuned": "json + struct, tuned",
+    "reference": "`codec.reference`",
+}
+
+_RATIO_NOTES = """\
+Each row times two things in turn, A B A B ..., in one process, and gives the median of
+the ratios of all pairs, with their quartiles: what slows the machine down slows both.
+Releasing the result belongs to the time. `must` and `aim` are the project's limits; the
+verdict is that of the median. One thread, the best instruction set, and payloads kept,
+unless the row says otherwise. "memcpy" copies the whole input into memory that has been
+written before, unless the row says otherwise.
+"""
+
+_FRESH_NOTES = """\
+Fresh result arrays come in several kinds. The core keeps the memory of released results
+(up to 256 MiB) for later ones: that is the first row. Where every result stays alive
+the system has to find and zero new pages. What that costs depends on where it has them:
+in a virtual machine they may have to come from the host first (bench/cold.py). Memory
+copied to new memory pays the same, for 1 byte where decoding writes 1.4.
+"""
+
+_RATE_NOTES = """\
+Million updates a second, and behind it the speed as a ratio to memcpy of the same input
+(medians of pytest-benchmark; these are not measured in turn, so the ratios above are
+the better ones). Inputs of {input_len:.3g} MiB. Every result is checked against ours.
+"""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Updates a second by (shape, contender, assets per message)."""
+
+    input_len: int
+    updates: dict[tuple[str, str, int], float]
+
+    def of(self, shape: str, contender: str) -> list[float]:
+        """One for each of SIZES."""
+        return [self.updates[shape, contender, n] for n in SIZES]
+
+
+def rates_of(report: dict[str, Any]) -> Rates:
+    """From the JSON that pytest-benchmark writes."""
+    updates = {}
+    input_len = 0
+    for benchmark in report["benchmarks"]:
+        info = benchmark["extra_info"]
+        key = info["shape"], info["contender"], info["n_assets"]
+        updates[key] = info["n_updates"] / benchmark["stats"]["median"]
+        input_len = max(input_len, info["input_len"])
+    return Rates(input_len, updates)
+
+
+def markdown(
+    machine: dict[str, str],
+    targets: Sequence[Row],
+    context: Sequence[Row],
+    memory: PeakMemory | None,
+    rates: Rates,
+) -> str:
+    """The whole report."""
+    parts = [
+        "# Measured speed and memory\n\nWritten by `python -m bench`.\n",
+        _table(("", ""), ((name, fact) for name, fact in machine.items())),
+        "![Updates a second by assets per message](speed.png)\n",
+        f"## Ratios with a limit\n\n{_RATIO_NOTES}",
+        _ratio_table(targets, with_limits=True),
+        _FRESH_NOTES,
+        f"## Peak memory\n\n{_memory_text(memory)}",
+        "## Ratios for context\n",
+        _ratio_table(context, with_limits=False),
+        "## Updates a second\n\n" + _RATE_NOTES.format(input_len=rates.input_len / MIB),
+    ]
+    for shape, title in (
+        ("lines", "One buffer of lines"),
+        ("frames", "List of frames"),
+    ):
+        parts += [f"### {title}\n", _rate_table(rates, shape)]
+    return "\n".join(parts)
+
+
+def _ratio_table(rows: Sequence[Row], *, with_limits: bool) -> str:
+    head = ["work", "ratio of times", "median", "quartiles", "pairs", "times"]
+    if with_limits:
+        head[2:2] = ["must", "aim"]
+        head.append("verdict")
+    return _table(head, (_ratio_cells(row, with_limits) for row in rows))
+
+
+def _ratio_cells(row: Row, with_limits: bool) -> list[str]:
+    ratio = row.ratio
+    cells = [
+        row.work,
+        row.of,
+        f"**{format_ratio(ratio.median)}**",
+        f"{format_ratio(ratio.lower_quartile)} to {format_ratio(ratio.upper_quartile)}",
+        str(ratio.n_pairs),
+        f"{_time(ratio.over_ns)} / {_time(ratio.under_ns)}",
+    ]
+    if with_limits:
+        sign = "≥" if row.better == "higher" else "<"
+        limits = (row.must, row.aim)
+        cells[2:2] = ["" if x is None else f"{sign} {x:g}" for x in limits]
+        cells.append(row.verdict)
+    return cells
+
+
+def _memory_text(memory: PeakMemory | None) -> str:
+    if memory is None:
+        return "Not measured: no `/proc/self/status`, or no room on the disk.\n"
+    verdict = "passed" if memory.passed else "MISSED"
+    return (
+        "A process maps a file of lines and decodes it with `decode_lines`: peak"
+        f" resident memory **{memory.peak_len / MIB:,.0f} MiB**, of which"
+        f" {memory.start_len / MIB:,.0f} MiB were there before the call. Limit: input"
+        f" {memory.input_len / MIB:,.0f} + output {memory.output_len / MIB:,.0f} + 64 ="
+        f" {memory.limit_len / MIB:,.0f} MiB: **{verdict}**.\n"
+    )
+
+
+def _rate_table(rates: Rates, shape: str) -> str:
+    limits = rates.of(shape, "memcpy")
+    rows = []
+    for contender, title in TITLES.items():
+        cells = [
+            f"{format_ratio(rate / 1e6)} ({rate / limit:.3f})"
+            for rate, limit in zip(rates.of(shape, contender), limits, strict=True)
+        ]
+        rows.append([title, *cells])
+    return _table(["assets a message", *map(str, SIZES)], rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _time(ns: float) -> str:
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}"
+    return f"{ns:.3g} ns"

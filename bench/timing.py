@@ -1,0 +1,153 @@
+"""Times two pieces of work in turn, A B A B ..., and gives the ratio of each pair.
+
+The machine may be shared: what slows one side of a pair is likely to slow the other as
+well, so the median of the pairs' ratios is steadier than a ratio of two medians.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from statistics import median, quantiles
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = [
+    "Budget",
+    "Copy",
+    "Ratio",
+    "Side",
+    "consume",
+    "interleave",
+    "looped",
+    "no_gc",
+    "ratio_of",
+]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two things compared. `n_calls`: how often one `run` does it.
+
+    `run` is timed with the release of its result.
+    """
+
+    run: Callable[[], object]
+    n_calls: int = 1
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Pairs are measured until `seconds` have passed, within the two bounds."""
+
+    seconds: float
+    min_pairs: int = 5
+    max_pairs: int = 500
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Time of one side divided by the time of the other, over all pairs."""
+
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+    n_pairs: int
+    over_ns: float
+    """Median time of one call of the side above the line."""
+    under_ns: float
+    """The same of the side below it."""
+
+
+@contextmanager
+def no_gc() -> Iterator[None]:
+    """Collects garbage, then lets none be collected."""
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def interleave(over: Side, under: Side, budget: Budget) -> Ratio:
+    """The ratio `over` / `under`; one pair is run before, untimed."""
+    over_run, under_run = over.run, under.run
+    over_ns: list[int] = []
+    under_ns: list[int] = []
+    with no_gc():
+        over_run()
+        under_run()
+        end = perf_counter_ns() + int(budget.seconds * 1e9)
+        while len(over_ns) < budget.max_pairs and (
+            len(over_ns) < budget.min_pairs or perf_counter_ns() < end
+        ):
+            t0 = perf_counter_ns()
+            over_run()
+            t1 = perf_counter_ns()
+            t2 = perf_counter_ns()
+            under_run()
+            t3 = perf_counter_ns()
+            over_ns.append(t1 - t0)
+            under_ns.append(t3 - t2)
+    return ratio_of(
+        [ns / over.n_calls for ns in over_ns], [ns / under.n_calls for ns in under_ns]
+    )
+
+
+def ratio_of(over_ns: list[float], under_ns: list[float]) -> Ratio:
+    """The ratio from the times of all pairs (two at least)."""
+    ratios = [a / b for a, b in zip(over_ns, under_ns, strict=True)]
+    lower, middle, upper = quantiles(ratios, n=4, method="inclusive")
+    return Ratio(middle, lower, upper, len(ratios), median(over_ns), median(under_ns))
+
+
+def looped(function: Callable[[Any], object], argument: object, n: int) -> Side:
+    """`n` calls with one argument, in a loop that is the same for every function."""
+
+    def run() -> None:
+        for _ in repeat(None, n):
+            function(argument)
+
+    return Side(run, n)
+
+
+def consume(function: Callable[[Any], object], arguments: list[Any]) -> Side:
+    """A call for each argument, by the loop that costs least; results are dropped."""
+
+    def run() -> None:
+        for _ in map(function, arguments):
+            pass
+
+    return Side(run)
+
+
+class Copy:
+    """memcpy of a buffer into memory that has been written before: the limit."""
+
+    def __init__(self, source: bytes) -> None:
+        self.source = np.frombuffer(source, np.uint8)
+        self.target = self.source.copy()
+        self._arguments = (
+            self.target.ctypes.data,
+            self.source.ctypes.data,
+            self.source.nbytes,
+        )
+
+    def __call__(self) -> None:
+        ctypes.memmove(*self._arguments)
+
+    def part(self, start: int, end: int) -> Callable[[], object]:
+        """A copy of the bytes from `start` to `end` only."""
+        target, source, _ = self._arguments
+        return lambda: ctypes.memmove(target + start, source + start, end - start)

@@ -1,0 +1,26 @@
+"""What README shows is what happens."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_example_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert examples
+    for example in examples:
+        exec(compile(example, str(README), "exec"), {})
+        expected = re.findall(r"^# (.*)$", example, re.MULTILINE)
+        assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_linked_files_exist() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README.read_text())
+    local = [link for link in links if not link.startswith("http")]
+    assert local
+    assert [link for link in local if not (README.parent / link).exists()] == []
