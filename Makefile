@@ -13,14 +13,17 @@ help: ## this list
 SOURCES := setup.py pyproject.toml codec/_core.pyx $(wildcard src_c/*.c src_c/*.h)
 
 $(VENV)/packages: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group dev
-	touch $@
+	@echo "setting up $(VENV) (needs the package index, takes a quarter of a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
 
 $(VENV)/built: $(VENV)/packages $(SOURCES)
-	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
-	touch $@
+	@echo "building the core"
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-build-isolation \
+	--no-deps --editable .
+	@touch $@
 
 demo: $(VENV)/built ## decode the documentation's payload, then a million updates
 	$(BIN)/python -m codec demo

@@ -32,7 +32,7 @@ class _Style(NamedTuple):
 
 
 _STYLES = (
-    _Style("memcpy of the input (the limit)", ("memcpy",), "#000000", "", "--"),
+    _Style("memcpy of the input", ("memcpy",), "#000000", "", "--"),
     _Style(
         "stork-codec, fresh result (memory reused)",
         ("core_fresh",),

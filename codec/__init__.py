@@ -4,6 +4,16 @@
 `encode` and `to_frame` go the other way. `codec.reference` is the same in plain Python.
 """
 
+from importlib import import_module as _import_module
+from importlib.util import find_spec as _find_spec
+from types import ModuleType as _ModuleType
+
+if _find_spec("codec._core") is None:
+    raise ImportError(
+        f"the compiled core is not in {__path__[0]}. In a source tree, `make demo`"
+        " builds it there; an installed stork-codec is found from other directories"
+    )
+
 from codec.api import (
     Decoder,
     as_float,
@@ -58,3 +68,10 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> _ModuleType:
+    """`codec.reference` is loaded when it is first asked for."""
+    if name == "reference":
+        return _import_module("codec.reference")
+    raise AttributeError(f"module 'codec' has no attribute {name!r}")

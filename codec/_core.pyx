@@ -267,6 +267,7 @@ cdef class BatchBase:
     @property
     @cython.critical_section  # without the GIL two threads may meet here
     def updates(self):
+        """ndarray[UPDATE_DTYPE], shape (n,): one row per asset and message."""
         if self._updates is None:
             self._updates = self._buffers.array(
                 UPDATES, self._out.updates.data, self._out.n_updates)
@@ -275,6 +276,7 @@ cdef class BatchBase:
     @property
     @cython.critical_section
     def messages(self):
+        """ndarray[MESSAGE_DTYPE], shape (m,): one row per decoded message."""
         if self._messages is None:
             self._messages = self._buffers.array(
                 MESSAGES, self._out.messages.data, self._out.n_messages)
@@ -283,6 +285,7 @@ cdef class BatchBase:
     @property
     @cython.critical_section
     def errors(self):
+        """ndarray[ERROR_DTYPE]: one row per message that could not be decoded."""
         if self._errors is None:
             self._errors = self._buffers.array(
                 ERRORS, self._out.errors.data, self._out.n_errors)
@@ -291,6 +294,7 @@ cdef class BatchBase:
     @property
     @cython.critical_section
     def payload_arena(self):
+        """ndarray[uint8] of all signed payloads, or None with `payloads=False`."""
         if not self._out.keep_payloads:
             return None
         if self._payload_arena is None:
@@ -302,6 +306,7 @@ cdef class BatchBase:
         return self._out.n_updates
 
     def copy(self):
+        """A Batch with memory of its own."""
         cdef Buffers buffers = Buffers.__new__(Buffers)
         if codec_output_copy(&buffers.out, &self._out):
             raise MemoryError
@@ -474,8 +479,18 @@ cdef bint is_one(object messages):
             or PyByteArray_Check(messages) or PyMemoryView_Check(messages))
 
 
+cdef tuple messages_tuple(object messages):
+    """All of an iterable, held so that nobody can take a message away."""
+    if hasattr(messages, "keys") or not hasattr(messages, "__iter__"):
+        raise TypeError(
+            "one message (bytes, bytearray, memoryview or str) or an iterable of them is"
+            f" needed, not {type(messages).__name__}"
+        )
+    return tuple(messages)
+
+
 cdef size_t worker_count(object threads) except? 0:
-    cdef Py_ssize_t n = threads.__index__()
+    cdef Py_ssize_t n = index(threads)
     if n < 0:
         raise ValueError(f"threads must be 0 (all cores) or more, not {n}")
     if n:
@@ -518,7 +533,7 @@ cdef class DecoderBase:
             raise ValueError(f"on_error is 'raise' or 'skip', not {on_error!r}")
         stop[0] = on_error == "raise"
         if not busy_enter(&self.busy):
-            raise RuntimeError("this Decoder is decoding already, in another thread")
+            raise RuntimeError("this Decoder is in the middle of another call")
         cdef codec_output *out = &self.buffers.out
         # One reference is ours; more are batches and arrays that look at the memory.
         if Py_REFCNT(<PyObject *>self.buffers) == 1:
@@ -542,9 +557,11 @@ cdef class DecoderBase:
         return batch_new(self.batch_type, self.buffers)
 
     def decode(self, messages, *, on_error="raise"):
+        """Decodes one text message or all of an iterable, as `codec.decode` does."""
         return self.decode_items(messages, False, on_error)
 
     def decode_payloads(self, payloads, *, on_error="raise"):
+        """Decodes raw binary payloads, as `codec.decode_payloads` does."""
         return self.decode_items(payloads, True, on_error)
 
     cdef object decode_items(self, object messages, bint binary, object on_error):
@@ -553,7 +570,8 @@ cdef class DecoderBase:
         try:
             if is_one(messages):
                 return self.batch(self.decode_one(out, messages, binary, stop))
-            return self.batch(self.decode_tuple(out, tuple(messages), binary, stop))
+            return self.batch(
+                self.decode_tuple(out, messages_tuple(messages), binary, stop))
         finally:
             busy_leave(&self.busy)
 
@@ -604,26 +622,29 @@ cdef class DecoderBase:
         job.items = items
         job.binary = binary
         job.block = min(max(block, <size_t>1), SPANS)
-        return self.work(job)
+        return self.work(job, PyTuple_GET_SIZE(items) // job.block)
 
-    cdef int work(self, Job job) except? -2:
+    cdef int work(self, Job job, size_t n_blocks) except? -2:
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(self.threads - 1) as executor:
-            runs = [executor.submit(job.run) for _ in range(self.threads - 1)]
+        cdef size_t n_others = max(min(self.threads, n_blocks), <size_t>2) - 1
+        with ThreadPoolExecutor(n_others) as executor:
+            runs = [executor.submit(job.run) for _ in range(n_others)]
             statuses = [job.run()]  # this thread is a worker too
         statuses += [run.result() for run in runs]
         # Every worker that was there when the job ended early has the same status.
         return max(statuses, key=abs)
 
     def decode_lines(self, buffer, *, on_error="raise"):
+        """Decodes the lines of one buffer, as `codec.decode_lines` does."""
         cdef bint stop
         cdef Py_buffer view
         cdef codec_output *out
         if PyUnicode_Check(buffer) or not bytes_take(buffer, &view):
             raise TypeError(
-                "decode_lines takes one contiguous buffer of bytes (bytes, mmap, uint8"
-                f" array), not {type(buffer).__name__}"
+                "decode_lines takes one contiguous buffer of single bytes (bytes, an open"
+                " mmap, a uint8 array; for a file: mmap.mmap(file.fileno(), 0,"
+                f" access=mmap.ACCESS_READ)), not this {type(buffer).__name__}"
             )
         try:
             out = self.enter(on_error, &stop)
@@ -649,14 +670,14 @@ cdef class DecoderBase:
             job = Job(self.buffers, stop)
             job.text = text
             job.text_len = n
-            return self.work(job)
+            return self.work(job, n // BLOCK_LEN)
         with nogil:
             status = codec_lines_decode(out, text, n, stop, &n_lines)
         return status
 
 
 cdef bint is_column(object column, cnp.dtype dtype):
-    return (cnp.PyArray_Check(column) and cnp.PyArray_NDIM(column) == 1
+    return (cnp.PyArray_CheckExact(column) and cnp.PyArray_NDIM(column) == 1
             and (<PyObject *>cnp.PyArray_DESCR(column) == <PyObject *>dtype
                  or (<cnp.ndarray>column).dtype == dtype))
 
@@ -752,10 +773,18 @@ def values_to_int(cnp.ndarray values not None):
     return result
 
 
+cdef object index_at(object number, size_t i):
+    try:
+        return index(number)
+    except TypeError:
+        raise TypeError(i) from None
+
+
 def values_from_ints(values):
     """A sequence of ints as an array of VALUE_DTYPE.
 
-    Raises OverflowError with the index of the first beyond int128."""
+    Raises OverflowError with the index of the first beyond int128, TypeError with that
+    of the first that is no integer."""
     cdef list items = list(values)
     cdef size_t i, n = len(items)
     cdef cnp.ndarray result = np.empty(n, VALUES)
@@ -765,7 +794,7 @@ def values_from_ints(values):
     for i in range(n):
         number = items[i]
         if not PyLong_CheckExact(number):
-            number = index(number)
+            number = index_at(number, i)
         small = PyLong_AsLongLongAndOverflow(number, &overflow)
         if overflow == 0:
             dst[i].lo = <uint64_t>small
@@ -781,7 +810,8 @@ def values_from_ints(values):
 def uints_from_ints(values, cnp.dtype dtype not None):
     """A sequence of ints as an array of uint16 or uint8.
 
-    Raises OverflowError with the index of the first that does not fit."""
+    Raises OverflowError with the index of the first that does not fit, TypeError with
+    that of the first that is no integer."""
     cdef list items = list(values)
     cdef size_t i, n = len(items)
     cdef cnp.ndarray result = np.empty(n, dtype)
@@ -791,7 +821,7 @@ def uints_from_ints(values, cnp.dtype dtype not None):
     for i in range(n):
         number = items[i]
         if not PyLong_CheckExact(number):
-            number = index(number)
+            number = index_at(number, i)
         if not uint_take(number, 0xFFFF if wide else 0xFF, &value):
             raise OverflowError(i)
         if wide:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from operator import index
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -43,8 +45,8 @@ class Decoder(_core.DecoderBase[Batch]):
     """Decodes call after call into buffers that it keeps and grows.
 
     The arrays of a returned Batch are views of those buffers, overwritten by the next
-    call: `batch.copy()` keeps them. A Decoder serves one thread at a time; another one
-    that enters meanwhile gets a RuntimeError.
+    call, even one that raises: `batch.copy()` keeps them. A Decoder serves one thread
+    at a time; another one that enters meanwhile gets a RuntimeError.
 
     payloads: keep the raw bytes of signed messages. threads: workers for large inputs,
     0 for one on each core.
@@ -63,14 +65,20 @@ def decode(
     payloads: bool = True,
     threads: int = 1,
 ) -> Batch:
-    """Decodes one message, or all of a sequence (list, tuple, object array).
+    """Decodes one message, or all of an iterable (list, tuple, object array, ...).
 
     A message is a JSON frame, signed or unsigned, or a bare hex payload with or without
     `0x`, as bytes, bytearray, memoryview or str; docs/messages.md has the rules.
+    Signatures are carried along, not verified.
 
     on_error: "raise" raises DecodeError for the first bad message; "skip" decodes all
     good ones and lists the bad ones in `Batch.errors`. payloads: keep the raw bytes of
-    signed messages. threads: workers for large inputs, 0 for one on each core.
+    signed messages. threads: workers for inputs above 512 KiB, 0 for one on each core;
+    they help where the processor is the limit (unsigned messages), not where one core
+    already takes all that memory gives.
+
+    Raises DecodeError (with code, index and offset), TypeError for what is no message
+    and no iterable, ValueError for a bad option, MemoryError.
     """
     decoder = _core.DecoderBase(Batch, payloads, threads, True)
     return decoder.decode(messages, on_error=on_error)
@@ -117,7 +125,8 @@ def encode(
     key: Key | None,
     market_status: Integers | None = None,
 ) -> bytes:
-    """A signed payload: layout 1, or layout 2 where `market_status` is given.
+    """A payload, signed if a key is given (Stork Fast, signed message): layout 1, or
+    the versioned layout 2 where `market_status` is given.
 
     asset_ids: uint16, shape (n,). values: the integers scaled by 10^18, int128, shape
     (n,): ints, an integer array, or an array of VALUE_DTYPE as `updates["value"]` is.
@@ -188,10 +197,10 @@ def _columns(
     versioned = market_status is not None
     taxonomy_id = _scalar(taxonomy_id, "taxonomy_id", 0xFFFF if versioned else 0xFEFF)
     timestamp_ns = _scalar(timestamp_ns, "timestamp_ns", 2**64 - 1)
-    n = len(asset_ids)
+    n = _length(asset_ids, "asset_ids")
     for field, column in (("values", values), ("market_status", market_status)):
-        if column is not None and len(column) != n:
-            reason = f"{len(column)} values for {n} asset ids"
+        if (column is not None or field == "values") and _length(column, field) != n:
+            reason = f"{_length(column, field)} values for {n} asset ids"
             raise EncodeError(ErrorCode.INVALID_LENGTH, field, None, reason)
     return (
         _uints(asset_ids, "asset_ids", _UINT16),
@@ -205,32 +214,49 @@ def _columns(
 
 
 def _scalar(value: int, field: str, maximum: int) -> int:
-    value = index(value)
+    try:
+        value = index(value)
+    except TypeError:
+        raise _no_integer(field, value) from None
     if not 0 <= value <= maximum:
         reason = f"{value} is not in 0 .. {maximum}"
         raise EncodeError(ErrorCode.OUT_OF_RANGE, field, None, reason)
     return value
 
 
+def _length(column: Any, field: str) -> int:
+    """How many values a column has; TypeError for what has no order, or gaps."""
+    if isinstance(column, np.ndarray):
+        if column.ndim != 1:
+            raise TypeError(f"{field} must have one dimension, not {column.ndim}")
+        if isinstance(column, np.ma.MaskedArray):
+            raise TypeError(f"{field} must not be a masked array")
+    elif isinstance(column, (AbstractSet, Mapping)) or not hasattr(column, "__len__"):
+        kind = type(column).__name__
+        raise TypeError(f"{field} must be a sequence or an array, not {kind}")
+    return len(column)
+
+
 def _uints(column: Integers, field: str, dtype: np.dtype[Any]) -> NDArray[Any]:
     """A 1-D array of uint16 or uint8, every value checked."""
-    _one_dimension(column, field)
     if isinstance(column, np.ndarray) and column.dtype == dtype:
-        return column
+        return np.asarray(column)
     try:
         return _core.uints_from_ints(column, dtype)
     except OverflowError as error:
         i = error.args[0]
+    except TypeError as error:
+        i = error.args[0]
+        raise _no_integer(f"{field}[{i}]", column[i]) from None
     reason = f"{column[i]} is not in 0 .. {np.iinfo(dtype).max}"
     raise EncodeError(ErrorCode.OUT_OF_RANGE, field, i, reason)
 
 
 def _values(values: Integers) -> NDArray[Any]:
     """The values as a 1-D array of VALUE_DTYPE."""
-    _one_dimension(values, "values")
     if isinstance(values, np.ndarray):
         if values.dtype == VALUE_DTYPE:
-            return values
+            return np.asarray(values)
         if values.dtype.kind in "iu":
             signed = values.dtype.kind == "i"
             wide = np.empty(len(values), VALUE_DTYPE)
@@ -243,10 +269,13 @@ def _values(values: Integers) -> NDArray[Any]:
         return _core.values_from_ints(values)
     except OverflowError as error:
         i = error.args[0]
+    except TypeError as error:
+        i = error.args[0]
+        raise _no_integer(f"values[{i}]", values[i]) from None
     reason = f"{values[i]} does not fit int128"
     raise EncodeError(ErrorCode.OUT_OF_RANGE, "values", i, reason)
 
 
-def _one_dimension(column: Integers, field: str) -> None:
-    if isinstance(column, np.ndarray) and column.ndim != 1:
-        raise TypeError(f"{field} must have one dimension, not {column.ndim}")
+def _no_integer(place: str, value: object) -> TypeError:
+    scaled = " scaled by 10^18" if place.startswith("values") else ""
+    return TypeError(f"{place} must be an integer{scaled}, not {type(value).__name__}")

@@ -17,16 +17,23 @@ __all__ = ["Batch"]
 class Batch(BatchBase):
     """Decoded messages and their updates, as arrays; `len()` is the number of updates.
 
-    updates: ndarray[UPDATE_DTYPE], one row per asset and message, in message order.
-    messages: ndarray[MESSAGE_DTYPE], one row per decoded message, in input order.
+    updates: ndarray[UPDATE_DTYPE], one row per asset and message, in message order:
+        value (lo uint64, hi int64: int128 scaled by 10^18), timestamp_ns (uint64, unix
+        ns), taxonomy_id, asset_id (uint16), market_status (uint8: 0 closed, 1 regular,
+        2 extended, 3 after hours, 255 none).
+    messages: ndarray[MESSAGE_DTYPE], one row per decoded message, in input order:
+        timestamp_ns, receive_ns (0: unknown), first_update, payload_offset (uint64),
+        payload_len, update_count (uint32), taxonomy_id (uint16), kind (uint8: 0
+        unsigned, 1 signed), layout (uint8: 0 unsigned, 1, 2).
     errors: ndarray[ERROR_DTYPE], the messages that could not be decoded, in input
-        order; empty unless `on_error="skip"`.
+        order (index, offset uint64, code uint16: an ErrorCode); empty unless
+        `on_error="skip"`.
     payload_arena: ndarray[uint8], the raw bytes of all signed payloads one behind the
         other (`payload_offset` and `payload_len` of a message say where), or None where
         `payloads=False`.
 
     The arrays of a `Decoder`'s batch are views of its buffers, overwritten by its next
-    call; `copy()` keeps them. All others own their memory.
+    call, even one that raises; `copy()` keeps them. All others own their memory.
     """
 
     __slots__ = ()

@@ -60,7 +60,7 @@ _DESCRIPTIONS = {
         " (a binary payload: the same without str)"
     ),
     ErrorCode.INVALID_UTF8: "the text is not UTF-8",
-    ErrorCode.INVALID_JSON: "the text is not a JSON object",
+    ErrorCode.INVALID_JSON: "not a JSON object: the text goes wrong here, or ends",
     ErrorCode.TOO_DEEP: "objects and arrays nest more than 64 deep",
     ErrorCode.DUPLICATE_KEY: "a key stands twice in one object",
     ErrorCode.NOT_DATA: "a message of another type than signed_ecdsa or unsigned",

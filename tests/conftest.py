@@ -31,7 +31,7 @@ def payload_vectors() -> list[dict[str, Any]]:
     """Real payloads, with what they decode to."""
     path = VECTORS / "stork_fast_payloads.json"
     if not path.exists():
-        pytest.skip(f"the real payloads are not here: {path}")
+        pytest.skip(f"optional: no recorded payloads at {path}")
     vectors: list[dict[str, Any]] = json.loads(path.read_text())["payloads"]
     return vectors
 

@@ -235,8 +235,9 @@ def test_containers_and_message_types() -> None:
         assert state(codec.decode(messages)) == expected
     assert len(codec.decode([])) == len(codec.decode([]).messages) == 0
     assert codec.decode(one).messages.shape == (1,)
-    with pytest.raises(TypeError):
-        codec.decode(17)  # type: ignore[arg-type]
+    for wrong in (17, None, {"type": "signed_ecdsa"}):
+        with pytest.raises(TypeError, match=f"needed, not {type(wrong).__name__}"):
+            codec.decode(wrong)  # type: ignore[arg-type]
 
 
 def test_line_buffers(tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ def test_line_buffers(tmp_path: Path) -> None:
         assert state(codec.decode_lines(buffer)) == expected
     mapped.close()  # raises BufferError if an export were still held
     for wrong in ("text", 17, [text], array[::2], np.zeros(4, np.uint16), None):
-        with pytest.raises(TypeError, match="one contiguous buffer of bytes"):
+        with pytest.raises(TypeError, match="one contiguous buffer of single bytes"):
             codec.decode_lines(wrong)  # type: ignore[arg-type]
 
 
@@ -424,7 +425,7 @@ def test_a_decoder_serves_one_thread_at_a_time() -> None:
     for worker in workers:
         worker.join()
     assert seen
-    assert "in another thread" in seen[0]
+    assert "in the middle of another call" in seen[0]
 
 
 def test_batch_face() -> None:
@@ -451,7 +452,7 @@ def test_arguments_are_checked() -> None:
         codec.decode([], on_error="ignore")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="threads must be 0"):
         codec.decode([], threads=-1)
-    with pytest.raises((TypeError, AttributeError)):
+    with pytest.raises(TypeError):
         codec.decode([], threads=1.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no instruction set 'mmx'"):
         _core.use_instruction_set("mmx")

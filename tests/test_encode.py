@@ -140,6 +140,44 @@ def test_integers_only(ids: Any, values: Any, more: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ids", "values", "more", "text"),
+    [
+        (
+            [1, 2],
+            [1, 1.5],
+            {},
+            "values[1] must be an integer scaled by 10^18, not float",
+        ),
+        (["1"], [1], {}, "asset_ids[0] must be an integer, not str"),
+        ([1], [1], {"timestamp_ns": None}, "timestamp_ns must be an integer, not None"),
+        (None, [1], {}, "asset_ids must be a sequence or an array, not NoneType"),
+        ([1], {5: 1}, {}, "values must be a sequence or an array, not dict"),
+        ({1}, [1], {}, "asset_ids must be a sequence or an array, not set"),
+        (iter([1]), [1], {}, "asset_ids must be a sequence or an array, not list_iter"),
+        (
+            [1],
+            [1],
+            {"market_status": 1},
+            "market_status must be a sequence or an array",
+        ),
+        (
+            np.ma.array([1], mask=[True]),
+            [1],
+            {},
+            "asset_ids must not be a masked array",
+        ),
+        (np.array([[1]]), [1], {}, "asset_ids must have one dimension, not 2"),
+    ],
+)
+def test_wrong_types_are_named(
+    ids: Any, values: Any, more: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        codec.encode(ids, values, **PLAIN | more)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "values",
     [
         np.array([-5, 2**62], np.int64),

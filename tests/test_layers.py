@@ -56,6 +56,33 @@ def test_imports_run_one_way(path: Path) -> None:
     assert "*" in allowed or names <= allowed
 
 
+def test_the_reference_is_there_when_asked_for() -> None:
+    code = (
+        "import sys, codec; assert 'codec.reference' not in sys.modules;"
+        " print(codec.reference.decode.__module__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "codec.reference"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        codec.nothing  # noqa: B018
+
+
+def test_a_tree_without_the_core_says_so(tmp_path: Path) -> None:
+    for path in PACKAGE.glob("*.py"):
+        (tmp_path / "codec").mkdir(exist_ok=True)
+        (tmp_path / "codec" / path.name).write_text(path.read_text())
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import codec"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert f"the compiled core is not in {tmp_path / 'codec'}" in done.stderr
+
+
 def test_import_loads_no_optional_package() -> None:
     code = (
         "import sys, codec; "
