@@ -28,6 +28,7 @@ from libc.string cimport memcpy, memset
 cimport numpy as cnp
 
 import os
+from collections.abc import Mapping
 from operator import index
 from types import GenericAlias
 
@@ -93,6 +94,9 @@ cdef extern from "codec.h" nogil:
     codec_job *codec_job_new(codec_output *, bint)
     void codec_job_free(codec_job *)
     int codec_job_lines(codec_job *, const uint8_t *, size_t)
+    bint codec_job_enter(codec_job *)
+    void codec_job_leave(codec_job *)
+    int codec_job_end(codec_job *, bint)
     uint64_t codec_job_claim(codec_job *)
     int codec_job_commit(codec_job *, uint64_t, codec_output *, int, uint64_t)
     bint codec_job_stopped(codec_job *)
@@ -219,7 +223,10 @@ def use_instruction_set(str name not None):
         )
 
 
-use_instruction_set(os.environ.get("STORK_CODEC_ISA") or instruction_sets()[0])
+try:
+    use_instruction_set(os.environ.get("STORK_CODEC_ISA") or instruction_sets()[0])
+except ValueError as error:
+    raise ImportError(f"STORK_CODEC_ISA: {error}") from None
 
 
 def keccak256(data):
@@ -241,17 +248,19 @@ cdef class Buffers:
     def __dealloc__(self):
         codec_output_release(&self.out)
 
-    cdef cnp.ndarray array(self, cnp.dtype dtype, uint8_t *data, size_t n):
-        cdef cnp.npy_intp shape = n
-        if n == 0:
-            return np.empty(0, dtype)
-        # The call takes over a reference to the dtype; so does the base to this object.
-        cnp.Py_INCREF(dtype)
-        cdef cnp.ndarray array = PyArray_NewFromDescr(
-            <PyTypeObject *>cnp.ndarray, <cnp.PyArray_Descr *>dtype, 1, &shape, NULL,
-            data, cnp.NPY_ARRAY_DEFAULT, NULL)
-        cnp.set_array_base(array, self)
-        return array
+
+cdef cnp.ndarray view_of(Buffers owner, cnp.dtype dtype, uint8_t *data, size_t n):
+    """n items of the owner's memory, which the array keeps alive."""
+    cdef cnp.npy_intp shape = n
+    if n == 0:
+        return np.empty(0, dtype)
+    # The call takes over a reference to the dtype; so does the base to the owner.
+    cnp.Py_INCREF(dtype)
+    cdef cnp.ndarray array = PyArray_NewFromDescr(
+        <PyTypeObject *>cnp.ndarray, <cnp.PyArray_Descr *>dtype, 1, &shape, NULL,
+        data, cnp.NPY_ARRAY_DEFAULT, NULL)
+    cnp.set_array_base(array, owner)
+    return array
 
 
 cdef class BatchBase:
@@ -269,8 +278,8 @@ cdef class BatchBase:
     def updates(self):
         """ndarray[UPDATE_DTYPE], shape (n,): one row per asset and message."""
         if self._updates is None:
-            self._updates = self._buffers.array(
-                UPDATES, self._out.updates.data, self._out.n_updates)
+            self._updates = view_of(
+                self._buffers, UPDATES, self._out.updates.data, self._out.n_updates)
         return self._updates
 
     @property
@@ -278,8 +287,8 @@ cdef class BatchBase:
     def messages(self):
         """ndarray[MESSAGE_DTYPE], shape (m,): one row per decoded message."""
         if self._messages is None:
-            self._messages = self._buffers.array(
-                MESSAGES, self._out.messages.data, self._out.n_messages)
+            self._messages = view_of(
+                self._buffers, MESSAGES, self._out.messages.data, self._out.n_messages)
         return self._messages
 
     @property
@@ -287,8 +296,8 @@ cdef class BatchBase:
     def errors(self):
         """ndarray[ERROR_DTYPE]: one row per message that could not be decoded."""
         if self._errors is None:
-            self._errors = self._buffers.array(
-                ERRORS, self._out.errors.data, self._out.n_errors)
+            self._errors = view_of(
+                self._buffers, ERRORS, self._out.errors.data, self._out.n_errors)
         return self._errors
 
     @property
@@ -298,8 +307,8 @@ cdef class BatchBase:
         if not self._out.keep_payloads:
             return None
         if self._payload_arena is None:
-            self._payload_arena = self._buffers.array(
-                BYTES, self._out.payloads.data, self._out.payloads_len)
+            self._payload_arena = view_of(
+                self._buffers, BYTES, self._out.payloads.data, self._out.payloads_len)
         return self._payload_arena
 
     def __len__(self):
@@ -415,13 +424,16 @@ cdef class Job:
     """One input shared by several workers; each calls `run` in a thread of its own."""
 
     cdef codec_job *job
+    cdef Buffers buffers  # kept alive for workers that start late
+    cdef object failure  # what a worker raised
     cdef bint stop, binary, keep_payloads
     cdef tuple items
     cdef size_t block  # messages
     cdef const uint8_t *text
     cdef size_t text_len
 
-    def __cinit__(self, Buffers buffers, bint stop):
+    def __cinit__(self, Buffers buffers not None, bint stop):
+        self.buffers = buffers
         self.stop = stop
         self.keep_payloads = buffers.out.keep_payloads
         self.job = codec_job_new(&buffers.out, stop)
@@ -432,15 +444,21 @@ cdef class Job:
         codec_job_free(self.job)
 
     def run(self):
-        """Returns the status: 0, an error code, or CODEC_NO_MEMORY."""
-        cdef int status
-        if self.items is not None:
-            return self.run_items()
-        with nogil:
-            status = codec_job_lines(self.job, self.text, self.text_len)
-        return status
+        """One worker's share. Its failure, if any, is found in `failure`."""
+        if not codec_job_enter(self.job):
+            return
+        try:
+            if self.items is not None:
+                self.run_items()
+            else:
+                with nogil:
+                    codec_job_lines(self.job, self.text, self.text_len)
+        except BaseException as error:
+            self.failure = error
+        finally:
+            codec_job_leave(self.job)
 
-    cdef int run_items(self) except? -2:
+    cdef int run_items(self) except -1:
         cdef Buffers part = Buffers.__new__(Buffers)
         cdef Spans spans = Spans(self.block)
         cdef size_t n_items = PyTuple_GET_SIZE(self.items)
@@ -471,7 +489,7 @@ cdef class Job:
                     self.job, number, &part.out, status, spans.n)
         if failure is not None:
             raise failure
-        return status
+        return 0
 
 
 cdef bint is_one(object messages):
@@ -481,10 +499,10 @@ cdef bint is_one(object messages):
 
 cdef tuple messages_tuple(object messages):
     """All of an iterable, held so that nobody can take a message away."""
-    if hasattr(messages, "keys") or not hasattr(messages, "__iter__"):
+    if isinstance(messages, Mapping) or not hasattr(messages, "__iter__"):
         raise TypeError(
-            "one message (bytes, bytearray, memoryview or str) or an iterable of them is"
-            f" needed, not {type(messages).__name__}"
+            "one message (bytes, bytearray, memoryview or str) or an iterable of them"
+            f" is needed, not {type(messages).__name__}"
         )
     return tuple(messages)
 
@@ -543,6 +561,18 @@ cdef class DecoderBase:
         codec_output_clear(out)
         return out
 
+    cdef int refuse_own(self, const codec_span *spans, size_t n) except -1:
+        """Payloads out of this Decoder's own last result would be overwritten."""
+        cdef codec_buffer arena = self.buffers.out.payloads
+        cdef size_t i
+        for i in range(n):
+            if arena.data <= spans[i].data < arena.data + arena.capacity:
+                raise ValueError(
+                    "the input is a view of this Decoder's own last result, which this"
+                    " call overwrites: copy() the batch first"
+                )
+        return 0
+
     cdef object batch(self, int status):
         cdef codec_output *out = &self.buffers.out
         cdef codec_error *error
@@ -584,6 +614,12 @@ cdef class DecoderBase:
         cdef int form = CODEC_BINARY if binary else CODEC_TEXT
         cdef int status = 0
         cdef size_t n = span.len if span.data != NULL else 0
+        if held and out.pinned:
+            try:
+                self.refuse_own(&span, 1)
+            except ValueError:
+                PyBuffer_Release(&view)
+                raise
         if n <= BLOCK_LEN:  # sooner done than the GIL given away and had again
             status = span_decode(out, &span, n, form, stop)
         else:
@@ -602,6 +638,8 @@ cdef class DecoderBase:
         cdef int status = 0
         cdef size_t start = 0, typical
         spans.fill(items, 0, min(n, spans.capacity), binary)
+        if spans.n_views and out.pinned:
+            self.refuse_own(spans.spans, spans.n)
         typical = spans.total_len() // spans.n if n else 0
         status = codec_output_expect(out, typical * n, typical)
         if self.threads > 1 and typical * n > 2 * BLOCK_LEN:
@@ -612,7 +650,10 @@ cdef class DecoderBase:
                 status = codec_spans_decode(
                     out, spans.spans, spans.n, form, start, stop)
             start += spans.n
-            spans.fill(items, start, min(start + spans.capacity, n), binary)
+            if status == 0 and start < n:
+                spans.fill(items, start, min(start + spans.capacity, n), binary)
+                if spans.n_views and out.pinned:
+                    self.refuse_own(spans.spans, spans.n)
         return status
 
     cdef int decode_job(
@@ -628,22 +669,33 @@ cdef class DecoderBase:
         from concurrent.futures import ThreadPoolExecutor
 
         cdef size_t n_others = max(min(self.threads, n_blocks), <size_t>2) - 1
-        with ThreadPoolExecutor(n_others) as executor:
-            runs = [executor.submit(job.run) for _ in range(n_others)]
-            statuses = [job.run()]  # this thread is a worker too
-        statuses += [run.result() for run in runs]
-        # Every worker that was there when the job ended early has the same status.
-        return max(statuses, key=abs)
+        cdef int status = CODEC_NO_MEMORY
+        cdef bint early = True
+        executor = ThreadPoolExecutor(n_others)
+        try:
+            for _ in range(n_others):
+                executor.submit(job.run)
+            job.run()  # this thread is a worker too
+            early = False
+        finally:
+            # Whatever is raised here, Ctrl-C among it: nobody works on the buffers when
+            # we leave.
+            with nogil:
+                status = codec_job_end(job.job, early)
+            executor.shutdown(wait=False)
+        if job.failure is not None:
+            raise job.failure
+        return status
 
     def decode_lines(self, buffer, *, on_error="raise"):
         """Decodes the lines of one buffer, as `codec.decode_lines` does."""
         cdef bint stop
         cdef Py_buffer view
         cdef codec_output *out
-        if PyUnicode_Check(buffer) or not bytes_take(buffer, &view):
+        if not bytes_take(buffer, &view):
             raise TypeError(
-                "decode_lines takes one contiguous buffer of single bytes (bytes, an open"
-                " mmap, a uint8 array; for a file: mmap.mmap(file.fileno(), 0,"
+                "decode_lines takes one contiguous buffer of single bytes (bytes, an"
+                " open mmap, a uint8 array; for a file: mmap.mmap(file.fileno(), 0,"
                 f" access=mmap.ACCESS_READ)), not this {type(buffer).__name__}"
             )
         try:
@@ -777,7 +829,7 @@ cdef object index_at(object number, size_t i):
     try:
         return index(number)
     except TypeError:
-        raise TypeError(i) from None
+        raise TypeError(i, number) from None
 
 
 def values_from_ints(values):
@@ -803,7 +855,7 @@ def values_from_ints(values):
         dst[i].lo = PyLong_AsUnsignedLongLongMask(number)
         dst[i].hi = PyLong_AsLongLongAndOverflow(number >> 64, &overflow)
         if overflow:
-            raise OverflowError(i)
+            raise OverflowError(i, number)
     return result
 
 
@@ -823,7 +875,7 @@ def uints_from_ints(values, cnp.dtype dtype not None):
         if not PyLong_CheckExact(number):
             number = index_at(number, i)
         if not uint_take(number, 0xFFFF if wide else 0xFF, &value):
-            raise OverflowError(i)
+            raise OverflowError(i, number)
         if wide:
             (<uint16_t *>dst)[i] = <uint16_t>value
         else:

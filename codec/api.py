@@ -45,7 +45,8 @@ class Decoder(_core.DecoderBase[Batch]):
     """Decodes call after call into buffers that it keeps and grows.
 
     The arrays of a returned Batch are views of those buffers, overwritten by the next
-    call, even one that raises: `batch.copy()` keeps them. A Decoder serves one thread
+    call, even one that raises: `batch.copy()` keeps them. They cannot be its next input
+    either (ValueError). A Decoder serves one thread
     at a time; another one that enters meanwhile gets a RuntimeError.
 
     payloads: keep the raw bytes of signed messages. threads: workers for large inputs,
@@ -244,11 +245,11 @@ def _uints(column: Integers, field: str, dtype: np.dtype[Any]) -> NDArray[Any]:
     try:
         return _core.uints_from_ints(column, dtype)
     except OverflowError as error:
-        i = error.args[0]
+        i, number = error.args
     except TypeError as error:
-        i = error.args[0]
-        raise _no_integer(f"{field}[{i}]", column[i]) from None
-    reason = f"{column[i]} is not in 0 .. {np.iinfo(dtype).max}"
+        i, number = error.args
+        raise _no_integer(f"{field}[{i}]", number) from None
+    reason = f"{number} is not in 0 .. {np.iinfo(dtype).max}"
     raise EncodeError(ErrorCode.OUT_OF_RANGE, field, i, reason)
 
 
@@ -268,11 +269,11 @@ def _values(values: Integers) -> NDArray[Any]:
     try:
         return _core.values_from_ints(values)
     except OverflowError as error:
-        i = error.args[0]
+        i, number = error.args
     except TypeError as error:
-        i = error.args[0]
-        raise _no_integer(f"values[{i}]", values[i]) from None
-    reason = f"{values[i]} does not fit int128"
+        i, number = error.args
+        raise _no_integer(f"values[{i}]", number) from None
+    reason = f"{number} does not fit int128"
     raise EncodeError(ErrorCode.OUT_OF_RANGE, "values", i, reason)
 
 

@@ -64,7 +64,9 @@ _DESCRIPTIONS = {
     ErrorCode.TOO_DEEP: "objects and arrays nest more than 64 deep",
     ErrorCode.DUPLICATE_KEY: "a key stands twice in one object",
     ErrorCode.NOT_DATA: "a message of another type than signed_ecdsa or unsigned",
-    ErrorCode.MISSING_FIELD: "a required field is missing",
+    ErrorCode.MISSING_FIELD: (
+        "a field is missing (signed_ecdsa has p; unsigned tax, ts, a; an entry id, v)"
+    ),
     ErrorCode.WRONG_TYPE: "a field has a value of the wrong JSON type",
     ErrorCode.INVALID_NUMBER: "not a plain decimal integer",
     ErrorCode.OUT_OF_RANGE: "an integer outside the range of its field",

@@ -11,6 +11,7 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
@@ -162,9 +163,12 @@ def decode_lines(
 ) -> Batch:
     """Decode a C-contiguous buffer of lines. `threads` changes nothing here."""
     _check_options(on_error, threads)
-    view = memoryview(buffer)
+    try:
+        view = memoryview(buffer)
+    except ValueError as error:  # closed or released
+        raise TypeError(f"decode_lines takes an open buffer: {error}") from error
     if not _is_bytes(view):
-        raise TypeError("decode_lines takes a C-contiguous buffer of single bytes")
+        raise TypeError("decode_lines takes one contiguous buffer of single bytes")
     lines = view.tobytes().split(b"\n")
     if not lines[-1]:
         lines.pop()
@@ -224,6 +228,8 @@ def _check_options(on_error: str, threads: int) -> None:
 def _as_many(messages: Message | Iterable[object]) -> Iterable[object]:
     if isinstance(messages, bytes | bytearray | memoryview | str):
         return [messages]
+    if isinstance(messages, Mapping):
+        raise TypeError("an iterable of messages is needed, not a mapping")
     return messages
 
 
@@ -606,6 +612,9 @@ def encode(
     timestamp_ns = _in_range(timestamp_ns, _UINT64, "timestamp_ns")
     if isinstance(values, np.ndarray) and values.dtype == VALUE_DTYPE:
         values = as_int(values)
+    for column in (asset_ids, values, market_status):
+        if isinstance(column, AbstractSet | Mapping):
+            raise TypeError("a column of values has an order: no set, no mapping")
     n_assets = len(asset_ids)
     _check_len(values, n_assets, "values")
     if market_status is not None:
@@ -635,7 +644,7 @@ def to_frame(payload: ReadableBuffer) -> bytes:
 
 def _check_len(column: Integers, n_assets: int, field: str) -> None:
     if len(column) != n_assets:
-        reason = f"{len(column)} items for {n_assets} asset ids"
+        reason = f"{len(column)} values for {n_assets} asset ids"
         raise EncodeError(ErrorCode.INVALID_LENGTH, field, None, reason)
 
 

@@ -130,7 +130,13 @@ int codec_error_append(codec_output *out, uint64_t index, uint64_t offset, int c
 /* Several threads on one input (job.c). */
 typedef struct codec_job codec_job;
 codec_job *codec_job_new(codec_output *out, int stop);
-void codec_job_free(codec_job *job);
+void codec_job_free(codec_job *job); /* NULL is fine */
+/* Each worker enters (0: the job has ended) and leaves. codec_job_end waits until all
+ * who entered have left, and returns the job's status; with `early` it makes them stop.
+ * Only then may the input and the output go away. */
+int codec_job_enter(codec_job *job);
+void codec_job_leave(codec_job *job);
+int codec_job_end(codec_job *job, int early);
 /* One worker's share of the lines of a text: returns when none are left. */
 int codec_job_lines(codec_job *job, const uint8_t *text, size_t len);
 /* The next number of a block of spans. */

@@ -172,19 +172,17 @@ static int unsigned_append(const message *m, const codec_json_value *values,
     if (n_rows > UINT32_MAX)
         return fault(m, CODEC_ERROR_TOO_LARGE, values[A].start);
     codec_output *out = m->out;
-    codec_message *message;
+    codec_message *place;
     codec_update *rows;
-    if (output_message_room(out, n_rows, &message, &rows))
+    if (output_message_room(out, n_rows, &place, &rows))
         return CODEC_NO_MEMORY;
-    *message = (codec_message){
-        .timestamp_ns = timestamp_ns,
-        .receive_ns = m->receive_ns,
-        .first_update = out->n_updates,
-        .update_count = (uint32_t)n_rows,
-        .taxonomy_id = (uint16_t)taxonomy_id,
-    };
-    out->n_updates += n_rows;
-    out->n_messages++;
+    output_message_append(out, place,
+                          (codec_message){
+                              .timestamp_ns = timestamp_ns,
+                              .receive_ns = m->receive_ns,
+                              .update_count = (uint32_t)n_rows,
+                              .taxonomy_id = (uint16_t)taxonomy_id,
+                          });
     return 0;
 }
 

@@ -12,6 +12,11 @@
 #endif
 
 #define CODEC_SIGNATURE_LEN 65
+/* The compact signed frame: this around the digits of a payload. */
+#define FRAME_HEAD "{\"type\":\"signed_ecdsa\",\"p\":\"0x"
+#define FRAME_TAIL "\"}"
+#define FRAME_HEAD_LEN (sizeof FRAME_HEAD - 1)
+#define FRAME_TAIL_LEN (sizeof FRAME_TAIL - 1)
 #define HEADER_LEN 75 /* of layout 1: signature, taxonomy id, timestamp */
 #define RECORD_LEN 18 /* asset id, value; one more with a market status */
 #define CODEC_LIKELY(x) __builtin_expect(!!(x), 1)
@@ -139,6 +144,15 @@ static inline int output_message_room(codec_output *out, size_t n_rows,
     *message = (codec_message *)(void *)(out->messages.data + messages_used);
     *rows = (codec_update *)(void *)(out->updates.data + rows_used);
     return 0;
+}
+
+/* Puts the message's row into its place and makes it and its rows count. */
+static inline void output_message_append(codec_output *out, codec_message *place,
+                                         codec_message message) {
+    message.first_update = out->n_updates;
+    *place = message;
+    out->n_updates += message.update_count;
+    out->n_messages++;
 }
 
 /* output.c. Room for a payload of n bytes at the end of what is there, NULL without

@@ -25,6 +25,8 @@ struct codec_job {
     uint64_t n_indices; /* messages, good and bad, in committed blocks */
     size_t at;          /* where the next block of lines starts */
     unsigned copying;
+    unsigned workers; /* inside, between enter and leave */
+    int ended;        /* nobody else may enter */
 };
 
 codec_job *codec_job_new(codec_output *out, int stop) {
@@ -39,9 +41,39 @@ codec_job *codec_job_new(codec_output *out, int stop) {
 }
 
 void codec_job_free(codec_job *job) {
+    if (!job)
+        return;
     pthread_mutex_destroy(&job->lock);
     pthread_cond_destroy(&job->changed);
     free(job);
+}
+
+int codec_job_enter(codec_job *job) {
+    pthread_mutex_lock(&job->lock);
+    int may = !job->ended;
+    job->workers += may != 0;
+    pthread_mutex_unlock(&job->lock);
+    return may;
+}
+
+void codec_job_leave(codec_job *job) {
+    pthread_mutex_lock(&job->lock);
+    job->workers--;
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->lock);
+}
+
+int codec_job_end(codec_job *job, int early) {
+    pthread_mutex_lock(&job->lock);
+    job->ended = 1;
+    if (early && !job->status)
+        job->status = CODEC_NO_MEMORY;
+    pthread_cond_broadcast(&job->changed);
+    while (job->workers)
+        pthread_cond_wait(&job->changed, &job->lock);
+    int status = job->status;
+    pthread_mutex_unlock(&job->lock);
+    return status;
 }
 
 uint64_t codec_job_claim(codec_job *job) {

@@ -11,7 +11,7 @@
 /* Results beyond this would push everything else out of the caches. */
 #define STREAM_MIN ((size_t)16 << 20)
 /* Characters of a compact signed frame without records, and of one record. */
-#define FRAME_MIN (32 + 2 * 75)
+#define FRAME_MIN (FRAME_HEAD_LEN + 2 * HEADER_LEN + FRAME_TAIL_LEN)
 #define RECORD_DIGITS (2 * RECORD_LEN)
 
 int codec_output_grow(codec_output *out, codec_buffer *buffer, size_t used,

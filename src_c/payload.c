@@ -6,6 +6,7 @@
 #define VERSION_2 2
 #define MASK_PRICE 1
 #define MASK_STATUS 2
+#define PREFETCH_MAX (32 << 10) /* more is gone again before it is read */
 typedef struct {
     size_t start, record_len; /* of the records */
     uint8_t layout;
@@ -43,7 +44,7 @@ static int shape_read(const uint8_t *payload, size_t n, shape *s, uint64_t *offs
  * digits, which waits for memory, and writing the rows, which does not; spread over the
  * rows it is worth a third less, and before the digits nothing. */
 static inline void prefetch(const uint8_t *ahead, size_t n) {
-    for (size_t i = 0; i < n; i += 64)
+    for (size_t i = 0; i < n && i < PREFETCH_MAX; i += 64)
         __builtin_prefetch((const void *)((uintptr_t)ahead + i));
 }
 
@@ -51,10 +52,9 @@ static inline void prefetch(const uint8_t *ahead, size_t n) {
 static inline void message_append(codec_output *out, codec_message *message,
                                   codec_common common, size_t n, size_t n_rows,
                                   uint8_t layout, uint64_t receive_ns) {
-    *message = (codec_message){
+    const codec_message row = {
         .timestamp_ns = common.timestamp_ns,
         .receive_ns = receive_ns,
-        .first_update = out->n_updates,
         .payload_offset = out->keep_payloads ? out->payloads_len : 0,
         .payload_len = (uint32_t)n,
         .update_count = (uint32_t)n_rows,
@@ -63,8 +63,7 @@ static inline void message_append(codec_output *out, codec_message *message,
         .layout = layout,
     };
     codec_output_payload_commit(out, n);
-    out->n_updates += n_rows;
-    out->n_messages++;
+    output_message_append(out, message, row);
 }
 
 int codec_payload_append(codec_output *out, const uint8_t *payload, size_t n,
@@ -168,13 +167,12 @@ void codec_payload_pack(uint8_t *payload, size_t n, uint64_t timestamp_ns,
 }
 
 void codec_frame_write(uint8_t *frame, const uint8_t *payload, size_t len) {
-    static const char head[] = "{\"type\":\"signed_ecdsa\",\"p\":\"0x", tail[] = "\"}";
     static const char digits[] = "0123456789abcdef";
-    memcpy(frame, head, sizeof head - 1);
-    frame += sizeof head - 1;
+    memcpy(frame, FRAME_HEAD, FRAME_HEAD_LEN);
+    frame += FRAME_HEAD_LEN;
     for (size_t i = 0; i < len; i++) {
         *frame++ = (uint8_t)digits[payload[i] >> 4];
         *frame++ = (uint8_t)digits[payload[i] & 15];
     }
-    memcpy(frame, tail, sizeof tail - 1);
+    memcpy(frame, FRAME_TAIL, FRAME_TAIL_LEN);
 }

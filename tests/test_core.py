@@ -236,7 +236,7 @@ def test_containers_and_message_types() -> None:
     assert len(codec.decode([])) == len(codec.decode([]).messages) == 0
     assert codec.decode(one).messages.shape == (1,)
     for wrong in (17, None, {"type": "signed_ecdsa"}):
-        with pytest.raises(TypeError, match=f"needed, not {type(wrong).__name__}"):
+        with pytest.raises(TypeError, match=f"is needed, not {type(wrong).__name__}"):
             codec.decode(wrong)  # type: ignore[arg-type]
 
 
@@ -247,10 +247,16 @@ def test_line_buffers(tmp_path: Path) -> None:
     path.write_bytes(text)
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    released = memoryview(text)
+    released.release()
     array = np.frombuffer(text, np.uint8)
     for buffer in (text, bytearray(text), memoryview(text), array, mapped):
         assert state(codec.decode_lines(buffer)) == expected
     mapped.close()  # raises BufferError if an export were still held
+    for closed in (mapped, released):
+        for module in (codec, reference):
+            with pytest.raises(TypeError, match="open"):
+                module.decode_lines(closed)
     for wrong in ("text", 17, [text], array[::2], np.zeros(4, np.uint16), None):
         with pytest.raises(TypeError, match="one contiguous buffer of single bytes"):
             codec.decode_lines(wrong)  # type: ignore[arg-type]
@@ -399,6 +405,67 @@ def test_old_views_of_a_decoder_outlive_growth() -> None:
         assert [int(a.view(np.uint8).sum()) >= 0 for a in arrays] == [True] * 3
     del views, batch
     assert len(decoder.decode(frames(2))) == 6
+
+
+def test_a_decoder_refuses_its_own_last_result() -> None:
+    decoder = codec.Decoder()
+    batch = decoder.decode(frames(4))
+    own = [batch.payload(i) for i in (3, 2, 1, 0)]
+    for payloads in (own, own[0]):
+        with pytest.raises(ValueError, match="own last result"):
+            decoder.decode_payloads(payloads)
+    decoder = codec.Decoder()
+    kept = decoder.decode(frames(4)).copy()
+    again = decoder.decode_payloads([kept.payload(i) for i in (3, 2, 1, 0)])
+    assert again.messages["timestamp_ns"].tolist() == [3, 2, 1, 0]
+
+
+INTERRUPT = """
+import os, random, signal, sys, threading, time
+import codec
+frame = codec.to_frame(
+    codec.encode(range(100), [1] * 100, timestamp_ns=1, taxonomy_id=1, key=None))
+lines, messages = b"\\n".join([frame] * 9000), [bytearray(frame) for _ in range(9000)]
+interrupts = 0
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+end = time.monotonic() + 4
+while time.monotonic() < end:
+    try:
+        timer = threading.Timer(random.uniform(0, 0.004), interrupt)
+        timer.start()
+        try:
+            codec.decode_lines(lines, threads=2)
+            codec.decode(messages, threads=3)
+        except KeyboardInterrupt:
+            interrupts += 1
+        messages[0] += b"x"  # BufferError if a worker still held it
+        del messages[0][-1]
+        timer.join()
+        time.sleep(0.001)
+    except KeyboardInterrupt:
+        timer.join()
+print(interrupts)
+"""
+
+
+def test_ctrl_c_while_threads_work() -> None:
+    """The interrupt comes through, and nobody touches the buffers afterwards."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPT.replace("\\\\", "\\")],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 0
+
+
+def test_misuse_of_internals_is_no_crash() -> None:
+    empty = codec.Batch.__new__(codec.Batch)
+    assert len(empty.updates) == len(empty.messages) == len(empty.errors) == 0
+    for arguments in ((17, False), (None, False)):
+        with pytest.raises(TypeError):
+            _core.Job(*arguments)  # type: ignore[arg-type]
 
 
 def test_batch_outlives_its_decoder() -> None:
