@@ -411,9 +411,9 @@ def test_a_decoder_refuses_its_own_last_result() -> None:
     decoder = codec.Decoder()
     batch = decoder.decode(frames(4))
     own = [batch.payload(i) for i in (3, 2, 1, 0)]
-    for payloads in (own, own[0]):
+    for again in (own, own[0]):
         with pytest.raises(ValueError, match="own last result"):
-            decoder.decode_payloads(payloads)
+            decoder.decode_payloads(again)
     decoder = codec.Decoder()
     kept = decoder.decode(frames(4)).copy()
     again = decoder.decode_payloads([kept.payload(i) for i in (3, 2, 1, 0)])
