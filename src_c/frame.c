@@ -176,13 +176,14 @@ static int unsigned_append(const message *m, const codec_json_value *values,
     codec_update *rows;
     if (output_message_room(out, n_rows, &place, &rows))
         return CODEC_NO_MEMORY;
-    output_message_append(out, place,
-                          (codec_message){
-                              .timestamp_ns = timestamp_ns,
-                              .receive_ns = m->receive_ns,
-                              .update_count = (uint32_t)n_rows,
-                              .taxonomy_id = (uint16_t)taxonomy_id,
-                          });
+    *place = (codec_message){
+        .timestamp_ns = timestamp_ns,
+        .receive_ns = m->receive_ns,
+        .first_update = out->n_updates,
+        .update_count = (uint32_t)n_rows,
+        .taxonomy_id = (uint16_t)taxonomy_id,
+    };
+    output_message_count(out, n_rows);
     return 0;
 }
 

