@@ -7,23 +7,25 @@
  *
  * A buffer of the result can only grow, and so move, while nobody copies into it. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "internal.h"
 
 /* Block and results stay in a core's second-level cache. */
 #define BLOCK_LEN ((size_t)256 << 10)
+#define TURN_SPINS 1000
 
 struct codec_job {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* committed, copying or status */
     codec_output *out;
     int stop;
-    int status;         /* what ended the job early */
-    uint64_t claimed;   /* blocks handed out */
-    uint64_t committed; /* blocks that have their place */
-    uint64_t n_indices; /* messages, good and bad, in committed blocks */
-    size_t at;          /* where the next block of lines starts */
+    atomic_int status;          /* what ended the job early */
+    uint64_t claimed;           /* blocks handed out */
+    _Atomic uint64_t committed; /* blocks that have their place */
+    uint64_t n_indices;         /* messages, good and bad, in committed blocks */
+    size_t at;                  /* where the next block of lines starts */
     unsigned copying;
     unsigned workers; /* inside, between enter and leave */
     int ended;        /* nobody else may enter */
@@ -142,9 +144,24 @@ static void part_copy(const codec_output *out, const codec_output *place,
     codec_kernels_active->stream_end();
 }
 
+/* A turn is mostly some microseconds away, and sleeping and waking take longer. */
+static void turn_await(codec_job *job, uint64_t block) {
+    for (int i = 0; i < TURN_SPINS; i++) {
+        if (atomic_load_explicit(&job->committed, memory_order_relaxed) == block ||
+            atomic_load_explicit(&job->status, memory_order_relaxed))
+            return;
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#endif
+    }
+}
+
 int codec_job_commit(codec_job *job, uint64_t block, codec_output *part, int status,
                      uint64_t n_indices) {
     codec_output *out = job->out;
+    turn_await(job, block);
     pthread_mutex_lock(&job->lock);
     while (job->committed != block && !job->status)
         pthread_cond_wait(&job->changed, &job->lock);
