@@ -93,28 +93,6 @@ static inline void store_be64(uint8_t *p, uint64_t x) {
     memcpy(p, &x, 8);
 }
 
-/* A digit's value with bit 4 set; 0 for what is no digit. */
-extern const uint8_t codec_digit_values[256];
-
-/* Two digits to a byte; false where one is none. */
-static inline bool hex_pair_decode(uint8_t *dst, const uint8_t *digits) {
-    uint8_t high = codec_digit_values[digits[0]], low = codec_digit_values[digits[1]];
-    *dst = (uint8_t)(high << 4 | (low & 15));
-    return (high & low) != 0;
-}
-
-/* One row by plain loads and stores. */
-static inline void row_unpack(codec_update *row, const uint8_t *record,
-                              size_t record_len, codec_common common) {
-    *row = (codec_update){
-        .value = {load_be64(record + 10), (int64_t)load_be64(record + 2)},
-        .timestamp_ns = common.timestamp_ns,
-        .taxonomy_id = (uint16_t)common.rest,
-        .asset_id = load_be16(record),
-        .market_status = record_len > RECORD_LEN ? record[RECORD_LEN] : 255,
-    };
-}
-
 /* memory.c. Makes room for `capacity` bytes; the first `used` bytes are kept. */
 int codec_buffer_reserve(codec_buffer *buffer, size_t used, size_t capacity);
 /* Gives back what lies far beyond `used`. */

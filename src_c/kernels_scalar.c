@@ -1,18 +1,38 @@
 /* Kernels in portable C: the fallback, and the model for the others. */
 #include "internal.h"
 
-const uint8_t codec_digit_values[256] = {
+/* A digit's value with bit 4 set; 0 for what is no digit. */
+static const uint8_t digit_values[256] = {
     ['0'] = 16, ['1'] = 17, ['2'] = 18, ['3'] = 19, ['4'] = 20, ['5'] = 21,
     ['6'] = 22, ['7'] = 23, ['8'] = 24, ['9'] = 25, ['a'] = 26, ['b'] = 27,
     ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31, ['A'] = 26, ['B'] = 27,
     ['C'] = 28, ['D'] = 29, ['E'] = 30, ['F'] = 31,
 };
 
+/* Two digits to a byte; false where one is none. */
+static inline bool hex_pair_decode(uint8_t *dst, const uint8_t *digits) {
+    uint8_t high = digit_values[digits[0]], low = digit_values[digits[1]];
+    *dst = (uint8_t)(high << 4 | (low & 15));
+    return (high & low) != 0;
+}
+
 static bool hex_decode(uint8_t *dst, const uint8_t *digits, size_t n) {
     bool good = true;
     for (size_t i = 0; i < n; i++)
         good &= hex_pair_decode(dst + i, digits + 2 * i);
     return good;
+}
+
+/* One row by plain loads and stores. */
+static inline void row_unpack(codec_update *row, const uint8_t *record,
+                              size_t record_len, codec_common common) {
+    *row = (codec_update){
+        .value = {load_be64(record + 10), (int64_t)load_be64(record + 2)},
+        .timestamp_ns = common.timestamp_ns,
+        .taxonomy_id = (uint16_t)common.rest,
+        .asset_id = load_be16(record),
+        .market_status = record_len > RECORD_LEN ? record[RECORD_LEN] : 255,
+    };
 }
 
 static void rows_unpack(codec_update *rows, const uint8_t *records, size_t n,

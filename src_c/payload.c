@@ -7,6 +7,7 @@
 #define MASK_PRICE 1
 #define MASK_STATUS 2
 #define PREFETCH_MAX (32 << 10) /* more is gone again before it is read */
+
 typedef struct {
     size_t start, record_len; /* of the records */
     uint8_t layout;
@@ -40,9 +41,9 @@ static int shape_read(const uint8_t *payload, size_t n, shape *s, uint64_t *offs
     return 0;
 }
 
-/* Asks for what is needed next. Measured: the best moment is between decoding the
- * digits, which waits for memory, and writing the rows, which does not; spread over the
- * rows it is worth a third less, and before the digits nothing. */
+/* Asks for what is needed next, all at once when a message's digits are decoded: while
+ * they are, they wait for memory themselves. Spread over the rows, or before the
+ * digits, it gains less or nothing (docs/performance.md). */
 static inline void prefetch(const uint8_t *ahead, size_t n) {
     for (size_t i = 0; i < n && i < PREFETCH_MAX; i += 64)
         __builtin_prefetch((const void *)((uintptr_t)ahead + i));
