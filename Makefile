@@ -10,7 +10,7 @@ CLANG ?= clang
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
 
-SOURCES := setup.py pyproject.toml codec/_core.pyx $(wildcard src_c/*.c src_c/*.h)
+SOURCES := setup.py pyproject.toml $(wildcard codec/_core.pyx codec/_core_*.pxi src_c/*.c src_c/*.h)
 
 $(VENV)/packages: pyproject.toml
 	@echo "setting up $(VENV) (needs the package index, takes a quarter of a minute)"
@@ -35,11 +35,11 @@ lint: $(VENV)/built ## ruff, clang-format, cython-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror src_c/*.[ch] tests/c/*.c
-	PATH="$(BIN):$$PATH" cython-lint codec/_core.pyx
+	PATH="$(BIN):$$PATH" cython-lint codec/_core.pyx codec/_core_*.pxi
 
 types: $(VENV)/built ## mypy strict, and the stubs against the built core
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest --allowlist tests/stubtest_allowlist.txt codec._core
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml --allowlist tests/stubtest_allowlist.txt codec._core
 
 bench: $(VENV)/built ## measure, and write bench/results/
 	$(BIN)/python -m bench

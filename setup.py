@@ -29,7 +29,7 @@ if os.environ.get("CODEC_DEBUG"):
 core = Extension(
     "codec._core",
     sources=["codec/_core.pyx", *sorted(glob("src_c/*.c"))],
-    depends=sorted(glob("src_c/*.h")),
+    depends=sorted([*glob("src_c/*.h"), *glob("codec/_core_*.pxi")]),
     include_dirs=["src_c", numpy.get_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     extra_compile_args=compile_args,

@@ -1,7 +1,8 @@
 """Signed oracle data into numpy arrays: the Stork Fast wire format, exact and fast.
 
 `decode`, `decode_lines` and `decode_payloads` give a `Batch` of structured arrays;
-`encode` and `to_frame` go the other way. `codec.reference` is the same in plain Python.
+`recover` and `verify` judge the signatures as the chain does; `encode` and `to_frame`
+go the other way. `codec.reference` is the same in plain Python.
 """
 
 from importlib import import_module as _import_module
@@ -14,6 +15,7 @@ if _find_spec("codec._core") is None:
         " builds it there; an installed stork-codec is found from other directories"
     )
 
+from codec.addresses import checksum_address
 from codec.api import (
     Decoder,
     as_float,
@@ -25,8 +27,15 @@ from codec.api import (
     to_frame,
 )
 from codec.batch import Batch
-from codec.dtypes import ERROR_DTYPE, MESSAGE_DTYPE, UPDATE_DTYPE, VALUE_DTYPE
+from codec.dtypes import (
+    ERROR_DTYPE,
+    MESSAGE_DTYPE,
+    SIGNER_DTYPE,
+    UPDATE_DTYPE,
+    VALUE_DTYPE,
+)
 from codec.errors import (
+    BadSignatureError,
     ChainError,
     CodecError,
     DecodeError,
@@ -36,15 +45,27 @@ from codec.errors import (
     FeedClosed,
     FeedError,
     FeedProtocolError,
+    IntegrityError,
     MissingDependencyError,
     SignatureError,
+)
+from codec.signatures import (
+    digests,
+    eip191_digests,
+    keccak256,
+    keccak256_batch,
+    recover,
+    recover_digests,
+    verify,
 )
 
 __all__ = [
     "ERROR_DTYPE",
     "MESSAGE_DTYPE",
+    "SIGNER_DTYPE",
     "UPDATE_DTYPE",
     "VALUE_DTYPE",
+    "BadSignatureError",
     "Batch",
     "ChainError",
     "CodecError",
@@ -56,15 +77,24 @@ __all__ = [
     "FeedClosed",
     "FeedError",
     "FeedProtocolError",
+    "IntegrityError",
     "MissingDependencyError",
     "SignatureError",
     "as_float",
     "as_int",
+    "checksum_address",
     "decode",
     "decode_lines",
     "decode_payloads",
+    "digests",
+    "eip191_digests",
     "encode",
+    "keccak256",
+    "keccak256_batch",
+    "recover",
+    "recover_digests",
     "to_frame",
+    "verify",
 ]
 
 __version__ = "0.1.0"

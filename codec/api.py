@@ -13,6 +13,7 @@ from codec import _core
 from codec.batch import Batch
 from codec.dtypes import UPDATE_DTYPE, VALUE_DTYPE
 from codec.errors import EncodeError, ErrorCode
+from codec.signatures import make_judge
 from codec.signing import Key, sign
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from typing_extensions import Buffer
+
+    from codec.addresses import Signers
+    from codec.signatures import OnBadSignature
 
 __all__ = [
     "Decoder",
@@ -50,13 +54,21 @@ class Decoder(_core.DecoderBase[Batch]):
     at a time; another one that enters meanwhile gets a RuntimeError.
 
     payloads: keep the raw bytes of signed messages. threads: workers for large inputs,
-    0 for one on each core.
+    0 for one on each core. signers, on_bad_signature: as in `decode`.
     """
 
     __slots__ = ()
 
-    def __new__(cls, *, payloads: bool = True, threads: int = 1) -> Self:
-        return super().__new__(cls, Batch, payloads, threads, False)
+    def __new__(
+        cls,
+        *,
+        payloads: bool = True,
+        threads: int = 1,
+        signers: Signers | None = None,
+        on_bad_signature: OnBadSignature = "raise",
+    ) -> Self:
+        judge = make_judge(signers, on_bad_signature, payloads)
+        return super().__new__(cls, Batch, payloads, threads, False, judge)
 
 
 def decode(
@@ -65,23 +77,35 @@ def decode(
     on_error: OnError = "raise",
     payloads: bool = True,
     threads: int = 1,
+    signers: Signers | None = None,
+    on_bad_signature: OnBadSignature = "raise",
 ) -> Batch:
     """Decodes one message, or all of an iterable (list, tuple, object array, ...).
 
     A message is a JSON frame, signed or unsigned, or a bare hex payload with or without
     `0x`, as bytes, bytearray, memoryview or str; docs/messages.md has the rules.
-    Signatures are carried along, not verified.
 
     on_error: "raise" raises DecodeError for the first bad message; "skip" decodes all
     good ones and lists the bad ones in `Batch.errors`. payloads: keep the raw bytes of
     signed messages. threads: workers for inputs above 512 KiB, 0 for one on each core;
-    they help where the processor is the limit (unsigned messages), not where one core
-    already takes all that memory gives.
+    they help where the processor is the limit (unsigned messages, signatures), not
+    where one core already takes all that memory gives.
 
-    Raises DecodeError (with code, index and offset), TypeError for what is no message
-    and no iterable, ValueError for a bad option, MemoryError.
+    signers: addresses, one or several, as `verify` takes them: every message is judged
+    as the chain would judge it, and `Batch.verified` and `Batch.signers` are filled.
+    Without them signatures are carried along, unverified. on_bad_signature: "raise"
+    raises BadSignatureError for the first bad one, unsigned messages among them, once
+    all is decoded; "mark" keeps them; "drop" takes them out and lists them in
+    `Batch.errors`.
+
+    Raises DecodeError, BadSignatureError (with code, index and offset), TypeError for
+    what is no message and no iterable, SignatureError for a signer's address that is
+    none, ValueError for a bad option, MemoryError.
     """
-    decoder = _core.DecoderBase(Batch, payloads, threads, True)
+    judge = None
+    if signers is not None or on_bad_signature != "raise":
+        judge = make_judge(signers, on_bad_signature, payloads)
+    decoder = _core.DecoderBase(Batch, payloads, threads, True, judge)
     return decoder.decode(messages, on_error=on_error)
 
 
@@ -91,6 +115,8 @@ def decode_lines(
     on_error: OnError = "raise",
     payloads: bool = True,
     threads: int = 1,
+    signers: Signers | None = None,
+    on_bad_signature: OnBadSignature = "raise",
 ) -> Batch:
     r"""Decodes messages that stand in one buffer, each on a line (`\n`) of its own.
 
@@ -98,7 +124,10 @@ def decode_lines(
     with `<receive time, unix ns>` and one space; it becomes `receive_ns`. An error's
     `index` is the number of the line, from 0. All else is as in `decode`.
     """
-    decoder = _core.DecoderBase(Batch, payloads, threads, True)
+    judge = None
+    if signers is not None or on_bad_signature != "raise":
+        judge = make_judge(signers, on_bad_signature, payloads)
+    decoder = _core.DecoderBase(Batch, payloads, threads, True, judge)
     return decoder.decode_lines(buffer, on_error=on_error)
 
 
@@ -107,13 +136,18 @@ def decode_payloads(
     *,
     on_error: OnError = "raise",
     threads: int = 1,
+    signers: Signers | None = None,
+    on_bad_signature: OnBadSignature = "raise",
 ) -> Batch:
     """Decodes one raw binary payload, or all of a sequence; always keeps the payloads.
 
     An error's `offset` is the byte of the payload. Other arguments and errors as in
     `decode`.
     """
-    decoder = _core.DecoderBase(Batch, True, threads, True)
+    judge = None
+    if signers is not None or on_bad_signature != "raise":
+        judge = make_judge(signers, on_bad_signature, True)
+    decoder = _core.DecoderBase(Batch, True, threads, True, judge)
     return decoder.decode_payloads(payloads, on_error=on_error)
 
 

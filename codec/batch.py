@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from codec import signatures
 from codec._core import BatchBase
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from codec.addresses import Signers
 
 __all__ = ["Batch"]
 
@@ -25,12 +28,15 @@ class Batch(BatchBase):
         timestamp_ns, receive_ns (0: unknown), first_update, payload_offset (uint64),
         payload_len, update_count (uint32), taxonomy_id (uint16), kind (uint8: 0
         unsigned, 1 signed), layout (uint8: 0 unsigned, 1, 2).
-    errors: ndarray[ERROR_DTYPE], the messages that could not be decoded, in input
-        order (index, offset uint64, code uint16: an ErrorCode); empty unless
-        `on_error="skip"`.
+    errors: ndarray[ERROR_DTYPE], the messages that could not be decoded, or were
+        dropped for their signature, in input order (index, offset uint64, code uint16:
+        an ErrorCode); empty unless `on_error="skip"` or `on_bad_signature="drop"`.
     payload_arena: ndarray[uint8], the raw bytes of all signed payloads one behind the
         other (`payload_offset` and `payload_len` of a message say where), or None where
         `payloads=False`.
+    verified, signers: ndarray[bool] and ndarray[SIGNER_DTYPE], a row for each of
+        `messages`: whether one of the signers that the decoder was given signed it, and
+        who signed. None where it was given none. They always own their memory.
 
     The arrays of a `Decoder`'s batch are views of its buffers, overwritten by its next
     call, even one that raises; `copy()` keeps them. All others own their memory.
@@ -56,6 +62,18 @@ class Batch(BatchBase):
         """For each update, the row of its message in `messages`: int64, shape (n,)."""
         counts = self.messages["update_count"]
         return np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+
+    def digests(self) -> NDArray[np.uint8]:
+        """What each signature signs: `codec.digests` of this batch."""
+        return signatures.digests(self)
+
+    def recover(self, *, threads: int = 1) -> NDArray[np.void]:
+        """Who signed each message: `codec.recover` of this batch."""
+        return signatures.recover(self, threads=threads)
+
+    def verify(self, signers: Signers, *, threads: int = 1) -> NDArray[np.bool_]:
+        """Which messages the signers signed: `codec.verify` of this batch."""
+        return signatures.verify(self, signers, threads=threads)
 
     def __repr__(self) -> str:
         text = f"{len(self.messages)} messages, {len(self)} updates"

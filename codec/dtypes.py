@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ERROR_DTYPE", "MESSAGE_DTYPE", "UPDATE_DTYPE", "VALUE_DTYPE"]
+__all__ = [
+    "ERROR_DTYPE",
+    "MESSAGE_DTYPE",
+    "SIGNER_DTYPE",
+    "UPDATE_DTYPE",
+    "VALUE_DTYPE",
+]
 
 VALUE_DTYPE: np.dtype[Any] = np.dtype([("lo", "<u8"), ("hi", "<i8")])
 """16 bytes: an int128 in two's complement, the integer scaled by 10^18."""
@@ -56,3 +62,10 @@ ERROR_DTYPE: np.dtype[Any] = np.dtype(
     }
 )
 """24 bytes: one message that could not be decoded (`code` is an `ErrorCode`)."""
+
+SIGNER_DTYPE: np.dtype[Any] = np.dtype([("address", "u1", (20,)), ("status", "u1")])
+"""21 bytes: who signed a message, or why that cannot be said.
+
+status: 0, recovered, or an `ErrorCode` from UNSIGNED to NO_POINT; the address is zero
+then.
+"""

@@ -1,6 +1,7 @@
 """The exception tree, and the codes by which a fault in the input is named.
 
-docs/messages.md says which input gets which code, and at which byte.
+docs/messages.md and docs/signatures.md say which input gets which code, and at which
+byte.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 __all__ = [
+    "BadSignatureError",
     "ChainError",
     "CodecError",
     "DecodeError",
@@ -17,13 +19,17 @@ __all__ = [
     "FeedClosed",
     "FeedError",
     "FeedProtocolError",
+    "IntegrityError",
     "MissingDependencyError",
     "SignatureError",
 ]
 
 
 class ErrorCode(IntEnum):
-    """What is wrong with a message. `str()` gives the lower-case name."""
+    """What is wrong with a message, from UNSIGNED on with its signature.
+
+    `str()` gives the lower-case name.
+    """
 
     EMPTY = 1
     PYTHON_TYPE = 2
@@ -43,6 +49,12 @@ class ErrorCode(IntEnum):
     UNKNOWN_MASK = 16
     INVALID_RECEIVE_TIME = 17
     TOO_LARGE = 18
+    UNSIGNED = 19
+    INVALID_V = 20
+    SCALAR_RANGE = 21
+    HIGH_S = 22
+    NO_POINT = 23
+    WRONG_SIGNER = 24
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -79,6 +91,12 @@ _DESCRIPTIONS = {
         "the receive time has a leading zero or does not fit uint64"
     ),
     ErrorCode.TOO_LARGE: "more than 4,294,967,295 bytes of payload, or entries",
+    ErrorCode.UNSIGNED: "the message carries no signature",
+    ErrorCode.INVALID_V: "the recovery id v is neither 0 nor 1",
+    ErrorCode.SCALAR_RANGE: "r or s is zero, or not below the group order n",
+    ErrorCode.HIGH_S: "s is above n / 2",
+    ErrorCode.NO_POINT: "no public key belongs to this r, s and v",
+    ErrorCode.WRONG_SIGNER: "signed by another key, or changed since it was signed",
 }
 
 
@@ -128,7 +146,31 @@ class EncodeError(CodecError, ValueError):
 
 
 class SignatureError(CodecError, ValueError):
-    """A signature or a signer that cannot be used, or was judged bad."""
+    """A key or a signer's address that cannot be used, or a bad signature."""
+
+
+class BadSignatureError(SignatureError):
+    """A message whose signature the chain would refuse, or that is not the signer's.
+
+    code: what is wrong, UNSIGNED .. WRONG_SIGNER. index: which message of the input,
+    from 0. offset: which byte of its payload (docs/signatures.md).
+    """
+
+    def __init__(self, code: ErrorCode | int, index: int, offset: int) -> None:
+        self.code = ErrorCode(code)
+        self.index = index
+        self.offset = offset
+        super().__init__(self.code, index, offset)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.code.description}"
+            f" [{self.code}, message {self.index}, byte {self.offset} of its payload]"
+        )
+
+
+class IntegrityError(CodecError):
+    """A check of this package on itself, or on a library it stands on, failed."""
 
 
 class FeedError(CodecError):

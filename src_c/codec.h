@@ -33,6 +33,13 @@ enum {
     CODEC_ERROR_UNKNOWN_MASK,
     CODEC_ERROR_INVALID_RECEIVE_TIME,
     CODEC_ERROR_TOO_LARGE,
+    /* of signatures (docs/signatures.md) */
+    CODEC_ERROR_UNSIGNED,
+    CODEC_ERROR_INVALID_V,
+    CODEC_ERROR_SCALAR_RANGE,
+    CODEC_ERROR_HIGH_S,
+    CODEC_ERROR_NO_POINT,
+    CODEC_ERROR_WRONG_SIGNER,
 };
 
 /* int128, two's complement, scaled by 10^18 */
@@ -69,6 +76,12 @@ typedef struct {
     uint16_t code;
     uint8_t padding[6];
 } codec_error;
+
+/* Who signed a message; the address is zero where the status is not 0. */
+typedef struct {
+    uint8_t address[20];
+    uint8_t status; /* 0 recovered, else CODEC_ERROR_UNSIGNED .. NO_POINT */
+} codec_signer;
 
 /* Memory that grows. `{NULL, 0}` is a valid empty one. Blocks of CODEC_MAP_MIN bytes
  * and more are page-aligned mappings, and a bounded stock of released ones is used
@@ -163,6 +176,73 @@ void codec_values_to_double(double *dst, const uint8_t *values, size_t n,
                             ptrdiff_t stride);
 
 void codec_keccak256(uint8_t digest[32], const uint8_t *data, size_t len);
+/* The digests of n inputs, one behind the other: n * 32 bytes. */
+void codec_keccak256_many(uint8_t *digests, const codec_span *data, size_t n);
+
+/* libsecp256k1's functions, wherever they come from. They are called from several
+ * threads at once; `context` may be the library's static one. Its opaque types are
+ * CODEC_SECP256K1_*_LEN bytes each. */
+#define CODEC_SECP256K1_SIGNATURE_LEN 65
+#define CODEC_SECP256K1_KEY_LEN 64
+typedef struct {
+    const void *context;
+    int (*signature_parse)(const void *context, void *signature, const uint8_t *rs,
+                           int v);
+    int (*recover)(const void *context, void *key, const void *signature,
+                   const uint8_t *digest);
+    int (*key_serialize)(const void *context, uint8_t *text, size_t *len,
+                         const void *key, unsigned format);
+} codec_secp256k1;
+
+/* n things with a signature each. Messages with the arena of their payloads; or, where
+ * `messages` is NULL, digests (32 bytes) and signatures (65), `*_stride` bytes apart,
+ * whose v counts from `v_offset`. */
+typedef struct {
+    size_t n;
+    const codec_message *messages;
+    const uint8_t *arena;
+    size_t arena_len;
+    const uint8_t *digests, *signatures;
+    ptrdiff_t digest_stride, signature_stride;
+    uint8_t v_offset;
+} codec_signed;
+
+/* Judges n of the items from `start` on, as the chain does. */
+void codec_signers_recover(const codec_secp256k1 *lib, const codec_signed *items,
+                           size_t start, size_t n, codec_signer *signers);
+
+/* All of the items, by any number of threads. Results for each item: `signers`, and
+ * whether its signer is among the addresses (20 bytes each, sorted); either may be
+ * NULL. `next` starts at 0. */
+typedef struct {
+    const codec_secp256k1 *lib;
+    codec_signed items;
+    codec_signer *signers;
+    uint8_t *verified;
+    const uint8_t *addresses;
+    size_t n_addresses;
+    size_t next;
+} codec_recovery;
+
+/* One worker's turn, about a millisecond for each block: returns 0 where nothing is
+ * left to begin. What others have begun is done when they have returned. */
+int codec_recovery_work(codec_recovery *job, size_t n_blocks);
+/* Lets nobody begin another block. */
+void codec_recovery_stop(codec_recovery *job);
+
+/* Which byte of a payload a signature's fault is at. */
+uint64_t codec_signature_offset(int code, const uint8_t *signature);
+
+/* Removes the messages that are not `verified`, with all that is theirs in `out`,
+ * `signers` and `verified`, and lists them among the errors. `out` holds all of an
+ * input, whose index behind the last is the number of rows and errors. */
+int codec_output_drop(codec_output *out, codec_signer *signers, uint8_t *verified);
+
+/* What each message's signature signs (zeros for an unsigned one): n * 32 bytes. */
+void codec_messages_digest(uint8_t *digests, const codec_signed *items);
+/* EIP-191's digest of each 32-byte hash. */
+void codec_eip191_digest(uint8_t *digests, const uint8_t *hashes, ptrdiff_t stride,
+                         size_t n);
 
 /* Instruction sets by name: `index` counts from the best this machine has to "scalar".
  */

@@ -53,6 +53,8 @@ typedef struct {
     void (*lines_stream)(uint8_t *dst, const uint8_t *src, size_t n_lines);
     /* Makes what was written around the caches visible to other threads. */
     void (*stream_end)(void);
+    /* codec_keccak256_many, several inputs at a time. May be NULL. */
+    void (*keccak256_many)(uint8_t *digests, const codec_span *data, size_t n);
 } codec_kernels;
 
 extern const codec_kernels codec_kernels_scalar;
@@ -64,6 +66,10 @@ extern const codec_kernels codec_kernels_neon;
 #endif
 /* The chosen table; never NULL. */
 extern const codec_kernels *codec_kernels_active;
+
+/* keccak_avx2.c, keccak_avx512.c */
+void codec_keccak256_many_avx2(uint8_t *digests, const codec_span *data, size_t n);
+void codec_keccak256_many_avx512(uint8_t *digests, const codec_span *data, size_t n);
 
 static inline uint16_t load_be16(const uint8_t *p) {
     uint16_t x;

@@ -87,5 +87,6 @@ const codec_kernels codec_kernels_avx2 = {
     .rows_unpack = rows_unpack,
     .lines_stream = lines_stream,
     .stream_end = stream_end,
+    .keccak256_many = codec_keccak256_many_avx2,
 };
 #endif

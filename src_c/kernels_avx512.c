@@ -259,5 +259,6 @@ const codec_kernels codec_kernels_avx512 = {
     .payload_decode = payload_decode,
     .lines_stream = lines_stream,
     .stream_end = stream_end,
+    .keccak256_many = codec_keccak256_many_avx512,
 };
 #endif

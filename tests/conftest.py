@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evm import Evm
 from hypothesis import HealthCheck, settings
 
-from codec import _core
+import codec
+from codec import _core, reference
 
 VECTORS = Path(__file__).parents[2] / "shared" / "vectors"
 
@@ -36,6 +38,12 @@ def payload_vectors() -> list[dict[str, Any]]:
     return vectors
 
 
+@pytest.fixture(scope="session")
+def evm() -> Evm:
+    """A chain of this process, for the contracts of tests/contracts."""
+    return Evm()
+
+
 @pytest.fixture(params=_core.instruction_sets())
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """Runs the test with each instruction set that this machine has."""
@@ -43,3 +51,9 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     _core.use_instruction_set(request.param)
     yield request.param
     _core.use_instruction_set(before)
+
+
+@pytest.fixture(params=[codec, reference], ids=["core", "reference"])
+def api(request: pytest.FixtureRequest) -> Any:
+    """The compiled functions, then those in plain Python."""
+    return request.param

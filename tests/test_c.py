@@ -22,6 +22,7 @@ PROGRAMS = {
     "test_numbers": ("test_numbers.c",),
     "test_messages": ("test_messages.c", "invariants.c"),
     "test_memory": ("test_memory.c",),
+    "test_signatures": ("test_signatures.c",),
     "stress_job": ("stress_job.c",),
 }
 # Parts of the core that a program includes by itself.

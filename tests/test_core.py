@@ -411,9 +411,14 @@ def test_a_decoder_refuses_its_own_last_result() -> None:
     decoder = codec.Decoder()
     batch = decoder.decode(frames(4))
     own = [batch.payload(i) for i in (3, 2, 1, 0)]
-    for again in (own, own[0]):
+    for again in (own, own[0], [bytes(own[0])] * 9000 + own):
         with pytest.raises(ValueError, match="own last result"):
             decoder.decode_payloads(again)
+    threaded = codec.Decoder(threads=2)
+    batch = threaded.decode(frames(4))
+    late = [bytes(own[0])] * 20_000 + [batch.payload(2)]
+    with pytest.raises(ValueError, match="own last result"):
+        threaded.decode_payloads(late)
     decoder = codec.Decoder()
     kept = decoder.decode(frames(4)).copy()
     again = decoder.decode_payloads([kept.payload(i) for i in (3, 2, 1, 0)])

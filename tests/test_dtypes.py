@@ -7,7 +7,13 @@ import pytest
 
 from codec import _core, dtypes
 
-SIZES = {"VALUE_DTYPE": 16, "UPDATE_DTYPE": 32, "MESSAGE_DTYPE": 48, "ERROR_DTYPE": 24}
+SIZES = {
+    "VALUE_DTYPE": 16,
+    "UPDATE_DTYPE": 32,
+    "MESSAGE_DTYPE": 48,
+    "ERROR_DTYPE": 24,
+    "SIGNER_DTYPE": 21,
+}
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -23,4 +29,4 @@ def test_layout_equals_c(name: str) -> None:
 def test_fields_are_little_endian_and_aligned(name: str) -> None:
     dtype: np.dtype[np.void] = getattr(dtypes, name)
     assert dtype.newbyteorder("<") == dtype
-    assert dtype.isalignedstruct or name == "VALUE_DTYPE"
+    assert dtype.isalignedstruct or name in ("VALUE_DTYPE", "SIGNER_DTYPE")

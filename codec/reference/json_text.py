@@ -1,0 +1,105 @@
+"""Parses the JSON of a frame, and finds where in the text a value stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, TypeAlias, cast
+
+from codec.errors import ErrorCode
+from codec.reference.model import Fault
+
+Pairs: TypeAlias = tuple[tuple[str, Any], ...]
+Step: TypeAlias = str | int  # a key of an object, or an index of an array
+_MAX_DEPTH = 64
+_SKIP_SPACE = re.compile(r"[ \t\n\r]*")
+_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"?|NaN|Infinity', re.DOTALL)
+
+
+class Number(str):
+    """A JSON number as it is written; a JSON string is a plain `str`."""
+
+    __slots__ = ()
+
+
+class _ConstantFound(Exception):
+    """The parser met NaN, Infinity or -Infinity."""
+
+
+def _refuse_constant(name: str) -> None:
+    raise _ConstantFound(name)
+
+
+# Objects become tuples of (key, value): no list, and every duplicate still in it.
+_JSON = json.JSONDecoder(
+    object_pairs_hook=tuple,
+    parse_int=Number,
+    parse_float=Number,
+    parse_constant=_refuse_constant,
+)
+
+
+def parse(text: str) -> Pairs:
+    """The members of the object that `text` is; too_deep and invalid_json here."""
+    try:
+        return cast("Pairs", _JSON.decode(text))
+    except json.JSONDecodeError as exc:
+        end = exc.pos
+    except _ConstantFound:
+        end = next(m.start() for m in _CONSTANT.finditer(text) if m[0][0] != '"')
+    except RecursionError:
+        check_depth(text)
+        raise
+    check_depth(text, end)
+    raise Fault(ErrorCode.INVALID_JSON, byte_offset(text, end))
+
+
+def check_depth(text: str, end: int | None = None) -> None:
+    """Raise where a level too many opens in text[:end], a beginning of valid JSON."""
+    if text.count("{") + text.count("[") <= _MAX_DEPTH:
+        return
+    depth = 0
+    for token in _BRACKET.finditer(text, 0, len(text) if end is None else end):
+        if token[0] in "{[":
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise Fault(ErrorCode.TOO_DEEP, byte_offset(text, token.start()))
+        elif token[0] in "}]":
+            depth -= 1
+
+
+def find_value(text: str, *path: Step) -> int:
+    """Where in a frame, known to be valid JSON, the value at `path` starts."""
+    at = text.index("{")
+    for step in path:
+        at = next(value_at for key, _, value_at in members_of(text, at) if key == step)
+    return at
+
+
+def members_of(text: str, at: int) -> Iterator[tuple[Step, int, int]]:
+    """Of the object or array at `at`: each key or index, its start, its value's."""
+    is_object = text[at] == "{"
+    key: Step = -1
+    at = _skip_space(text, at + 1)
+    while text[at] not in "}]":
+        key_at = at
+        if is_object:
+            key, at = _JSON.raw_decode(text, at)
+            at = _skip_space(text, _skip_space(text, at) + 1)
+        else:
+            key = cast("int", key) + 1
+        yield key, key_at, at
+        at = _skip_space(text, _JSON.raw_decode(text, at)[1])
+        if text[at] == ",":
+            at = _skip_space(text, at + 1)
+
+
+def _skip_space(text: str, at: int) -> int:
+    return cast("re.Match[str]", _SKIP_SPACE.match(text, at)).end()
+
+
+def byte_offset(text: str, i: int) -> int:
+    """Where the character `i` stands in the UTF-8 form of `text`."""
+    return len(text[:i].encode())
