@@ -18,11 +18,17 @@ from bench.process import PeakMemory, import_row, peak_memory
 from bench.ratios import FULL, QUICK, Inputs, target_rows
 from bench.report import markdown, rates_of
 from bench.rows import Row, format_ratio
+from bench.signatures import signature_rows
 from bench.workloads import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_ROWS = {
+    "targets": target_rows,
+    "signatures": signature_rows,
+    "context": context_rows,
+}
 _RESULTS = Path(__file__).parent / "results"
 
 
@@ -32,39 +38,46 @@ def main() -> None:
         "--quick", action="store_true", help="small inputs, results/quick.tmp/"
     )
     parser.add_argument("--output", type=Path, help="folder to write to")
+    parser.add_argument(
+        "--only", choices=_ROWS, help="print the rows of one table, write nothing"
+    )
     options = parser.parse_args()
+    if options.only:
+        inputs = Inputs(QUICK if options.quick else FULL)
+        for _ in _shown(_ROWS[options.only](inputs)):
+            pass
+        return
     folder = options.output or (_RESULTS / "quick.tmp" if options.quick else _RESULTS)
     folder.mkdir(parents=True, exist_ok=True)
     check_all()
     report = _workloads(folder / "pytest-benchmark.json", quick=options.quick)
-    targets, context, memory = _ratios(quick=options.quick)
+    tables, memory = _ratios(quick=options.quick)
     facts = machine()
     document = {
         "machine": facts,
-        "targets": [row.as_json() for row in targets],
-        "context": [row.as_json() for row in context],
+        **{name: [row.as_json() for row in rows] for name, rows in tables.items()},
         "peak_memory": None if memory is None else _memory_json(memory),
     }
     (folder / "ratios.json").write_text(json.dumps(document, indent=1) + "\n")
     rates = rates_of(report)
     (folder / "README.md").write_text(
-        markdown(facts, targets, context, memory, rates), encoding="utf-8"
+        markdown(facts, memory=memory, rates=rates, **tables), encoding="utf-8"
     )
     draw(rates, processor(), folder / "speed.png")
     print(f"written: {folder}")
 
 
-def _ratios(*, quick: bool) -> tuple[list[Row], list[Row], PeakMemory | None]:
+def _ratios(*, quick: bool) -> tuple[dict[str, list[Row]], PeakMemory | None]:
     inputs = Inputs(QUICK if quick else FULL)
-    targets = [*_shown(target_rows(inputs)), *_shown([import_row(5 if quick else 25)])]
-    context = [*_shown(context_rows(inputs))]
+    tables = {name: list(_shown(rows(inputs))) for name, rows in _ROWS.items()}
+    tables["targets"] += _shown([import_row(5 if quick else 25)])
     memory = peak_memory(64 * MIB if quick else 1024 * MIB)
     if memory is not None:
         print(
             f"peak memory {memory.peak_len / MIB:.0f} MiB,"
             f" limit {memory.limit_len / MIB:.0f} MiB"
         )
-    return targets, context, memory
+    return tables, memory
 
 
 def _shown(rows: Iterable[Row]) -> Iterable[Row]:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.ratios import Inputs
-    from bench.timing import Ratio
+    from bench.timing import Budget, Ratio
 
-__all__ = ["context_rows"]
+__all__ = ["context_rows", "two_threads"]
 
 
 def context_rows(inputs: Inputs) -> Iterator[Row]:
@@ -49,7 +49,7 @@ def _threads(inputs: Inputs) -> Iterator[Row]:
     yield Row(
         "two threads of memcpy, the same buffer: the limit that memory sets",
         of,
-        _two_threads(copy, parts, inputs),
+        two_threads(copy, parts, inputs.scale.budget),
     )
     text = bytes(8 * MIB)
     digest = hashlib.sha256
@@ -61,22 +61,24 @@ def _threads(inputs: Inputs) -> Iterator[Row]:
     yield Row(
         "two threads of SHA-256, 8 MiB each: the limit that the processor sets",
         of,
-        _two_threads(twice, (partial(digest, text), partial(digest, text)), inputs),
+        two_threads(twice, (partial(digest, text),) * 2, inputs.scale.budget),
     )
 
 
-def _two_threads(
+def two_threads(
     whole: Callable[[], object],
     parts: tuple[Callable[[], object], Callable[[], object]],
-    inputs: Inputs,
+    budget: Budget,
+    n_calls: int = 1,
 ) -> Ratio:
+    """`whole` by this thread / its two parts, each by a thread of its own."""
     with ThreadPoolExecutor(2) as executor:
 
         def both() -> None:
             for future in [executor.submit(part) for part in parts]:
                 future.result()
 
-        return interleave(Side(whole), Side(both), inputs.scale.budget)
+        return interleave(Side(whole, n_calls), Side(both, n_calls), budget)
 
 
 def _cache(inputs: Inputs) -> Iterator[Row]:

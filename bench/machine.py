@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import codec
+from bench.recovery import KECCAK_PACKAGE
 from codec import _core
 
 __all__ = ["machine", "processor"]
@@ -33,7 +34,7 @@ def machine() -> dict[str, str]:
         f" (of {', '.join(_core.instruction_sets())})",
         "stork-codec": codec.__version__,
     }
-    for package in ("numpy", "orjson", "coincurve", "pytest-benchmark"):
+    for package in ("numpy", "orjson", "coincurve", KECCAK_PACKAGE, "pytest-benchmark"):
         facts[package] = version(package)
     return {name: fact for name, fact in facts.items() if fact}
 

@@ -13,7 +13,7 @@ import codec
 from bench.cold import KEPT_BY_CORE, at_hand, batch_len, cold
 from bench.rows import Row
 from bench.timing import Budget, Copy, Side, consume, interleave, looped
-from bench.workloads import FIRST_NS, MIB, asset_columns, signed, signed_of_len
+from bench.workloads import FIRST_NS, KEYS, MIB, asset_columns, signed, signed_of_len
 from codec import Decoder, reference
 
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ class Scale:
     n_frames: int
     n_calls: int
     """Calls in one timed loop, of functions that take about a microsecond."""
+    n_signatures: int
     budget: Budget
     cold_budget: Budget
+    signature_budget: Budget
 
 
 FULL = Scale(
@@ -43,16 +45,20 @@ FULL = Scale(
     reference_len=64 * MIB,
     n_frames=100_000,
     n_calls=2000,
+    n_signatures=10_000,
     budget=Budget(4.0, min_pairs=9),
     cold_budget=Budget(4.0, min_pairs=9, max_pairs=15),
+    signature_budget=Budget(12.0, min_pairs=9),
 )
 QUICK = Scale(
     lines_len=8 * MIB,
     reference_len=MIB // 2,
     n_frames=5000,
     n_calls=200,
+    n_signatures=1000,
     budget=Budget(0.2, min_pairs=3),
     cold_budget=Budget(0.2, min_pairs=3, max_pairs=15),
+    signature_budget=Budget(0.2, min_pairs=3),
 )
 
 
@@ -77,6 +83,10 @@ class Inputs:
     @cached_property
     def small_frames(self) -> Workload:
         return signed(4, self.scale.n_frames)
+
+    @cached_property
+    def signed_frames(self) -> Workload:
+        return signed(4, self.scale.n_signatures, KEYS)
 
 
 def target_rows(inputs: Inputs) -> Iterator[Row]:

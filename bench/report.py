@@ -44,6 +44,12 @@ in a virtual machine they may have to come from the host first (bench/cold.py). 
 copied to new memory pays the same, for 1 byte where decoding writes 1.4.
 """
 
+_SIGNATURE_NOTES = """\
+Measured in the same way; the times are those of one message. The C loop starts from
+parsed signatures and known digests and ends with keys in the library's own form:
+`recover` also hashes the message, judges and parses the signature, and hashes the key.
+"""
+
 _RATE_NOTES = """\
 Million updates a second, and behind it the speed as a ratio to memcpy of the same input
 (medians of pytest-benchmark; these are not measured in turn, so the ratios above are
@@ -77,7 +83,9 @@ def rates_of(report: dict[str, Any]) -> Rates:
 
 def markdown(
     machine: dict[str, str],
+    *,
     targets: Sequence[Row],
+    signatures: Sequence[Row],
     context: Sequence[Row],
     memory: PeakMemory | None,
     rates: Rates,
@@ -91,6 +99,8 @@ def markdown(
         _ratio_table(targets, with_limits=True),
         _FRESH_NOTES,
         f"## Peak memory\n\n{_memory_text(memory)}",
+        f"## Signatures\n\n{_SIGNATURE_NOTES}",
+        _ratio_table(signatures, with_limits=True),
         "## Ratios for context\n",
         _ratio_table(context, with_limits=False),
         "## Updates a second\n\n" + _RATE_NOTES.format(input_len=rates.input_len / MIB),

@@ -37,11 +37,12 @@ __all__ = [
 class Side:
     """One of two things compared. `n_calls`: how often one `run` does it.
 
-    `run` is timed with the release of its result.
+    `run` is timed with the release of its result, `prepare` before it is not timed.
     """
 
     run: Callable[[], object]
     n_calls: int = 1
+    prepare: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,27 +83,29 @@ def no_gc() -> Iterator[None]:
 
 def interleave(over: Side, under: Side, budget: Budget) -> Ratio:
     """The ratio `over` / `under`; one pair is run before, untimed."""
-    over_run, under_run = over.run, under.run
     over_ns: list[int] = []
     under_ns: list[int] = []
     with no_gc():
-        over_run()
-        under_run()
+        _time_ns(over)
+        _time_ns(under)
         end = perf_counter_ns() + int(budget.seconds * 1e9)
         while len(over_ns) < budget.max_pairs and (
             len(over_ns) < budget.min_pairs or perf_counter_ns() < end
         ):
-            t0 = perf_counter_ns()
-            over_run()
-            t1 = perf_counter_ns()
-            t2 = perf_counter_ns()
-            under_run()
-            t3 = perf_counter_ns()
-            over_ns.append(t1 - t0)
-            under_ns.append(t3 - t2)
+            over_ns.append(_time_ns(over))
+            under_ns.append(_time_ns(under))
     return ratio_of(
         [ns / over.n_calls for ns in over_ns], [ns / under.n_calls for ns in under_ns]
     )
+
+
+def _time_ns(side: Side) -> int:
+    if side.prepare is not None:
+        side.prepare()
+    run = side.run
+    start = perf_counter_ns()
+    run()
+    return perf_counter_ns() - start
 
 
 def ratio_of(over_ns: list[float], under_ns: list[float]) -> Ratio:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from coincurve import PrivateKey
 
 import codec
 from codec import VALUE_DTYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
 __all__ = [
     "FIRST_NS",
+    "KEYS",
     "MIB",
     "SIZES",
     "Assets",
@@ -35,6 +38,9 @@ SIZES = (1, 4, 100, 1000)
 
 _SEED = 20251201
 _POOL_LEN = 1 << 16
+KEYS = tuple(PrivateKey(bytes([i]) * 32) for i in range(1, 5))
+"""Sign messages in turn, where signatures are verified."""
+
 FIRST_NS = 1_764_600_000_000_000_000
 _STEP_NS = 50_000_000
 _TAXONOMY_ID = 1
@@ -80,8 +86,10 @@ def asset_columns(n_assets: int) -> Assets:
     return Assets(_asset_ids(rng, n_assets), _as_values(ints), ints)
 
 
-def signed(n_assets: int, n_messages: int) -> Workload:
-    """Signed frames (the signature is zero: no benchmark here verifies any)."""
+def signed(
+    n_assets: int, n_messages: int, keys: Sequence[PrivateKey | None] = (None,)
+) -> Workload:
+    """Frames signed by the keys in turn. Without any the signatures are zero."""
     rng = np.random.default_rng([_SEED, n_assets])
     ids = _asset_ids(rng, n_assets)
     pool = _as_values(_prices(rng, _POOL_LEN))
@@ -92,10 +100,12 @@ def signed(n_assets: int, n_messages: int) -> Workload:
                 pool[start : start + n_assets],
                 timestamp_ns=timestamp_ns,
                 taxonomy_id=_TAXONOMY_ID,
-                key=None,
+                key=key,
             )
         )
-        for timestamp_ns, start in _messages(rng, n_assets, n_messages)
+        for (timestamp_ns, start), key in zip(
+            _messages(rng, n_assets, n_messages), cycle(keys), strict=False
+        )
     ]
     return Workload(n_assets, frames)
 

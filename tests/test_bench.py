@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from time import sleep
 
+import numpy as np
 import pytest
 
-from bench import agreement, process
+import codec
+from bench import agreement, process, recovery
 from bench.context import context_rows
 from bench.ratios import QUICK, Inputs, target_rows
+from bench.recovery import BareLoop, NoCompilerError, coincurve_addresses
 from bench.rows import verdict
-from bench.timing import Budget
-from bench.workloads import MIB, SIZES, frame_len, signed_of_len
+from bench.signatures import hash_rows, signature_rows
+from bench.timing import Budget, Side, interleave
+from bench.workloads import KEYS, MIB, SIZES, frame_len, signed, signed_of_len
+from codec import _core
 
 BUDGET = Budget(0.0, min_pairs=2, max_pairs=2)
 TINY = replace(
@@ -21,8 +27,10 @@ TINY = replace(
     reference_len=20_000,
     n_frames=100,
     n_calls=50,
+    n_signatures=70,
     budget=BUDGET,
     cold_budget=BUDGET,
+    signature_budget=BUDGET,
 )
 
 
@@ -47,10 +55,60 @@ def test_rows_are_measured() -> None:
     inputs = Inputs(TINY)
     targets = list(target_rows(inputs))
     assert all(row.verdict or row.must is None for row in targets)
-    for row in (*targets, *context_rows(inputs)):
+    for row in (*targets, *signature_rows(inputs), *context_rows(inputs)):
         assert math.isfinite(row.ratio.median)
         assert row.ratio.median > 0
         assert row.ratio.n_pairs == 2
+
+
+def test_signing_keys_are_recovered() -> None:
+    work = signed(4, 2 * len(KEYS) + 1, KEYS)
+    batch = codec.decode(work.frames)
+    payloads = [bytes(batch.payload(i)) for i in range(len(work.frames))]
+    signatures = np.frombuffer(b"".join(p[:65] for p in payloads), np.uint8)
+    signers = [
+        codec.keccak256(key.public_key.format(compressed=False)[1:])[12:]
+        for key in KEYS
+    ]
+    expected = [*signers, *signers, signers[0]]
+    assert coincurve_addresses(payloads) == expected
+    loop = BareLoop(codec.digests(batch), signatures.reshape(-1, 65))
+    loop.run(0, 3)
+    loop.run(3, len(payloads))
+    assert loop.addresses() == expected
+
+
+def test_rows_without_a_compiler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recovery._bare_recover.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(NoCompilerError, match="no C compiler"):
+        BareLoop(np.empty((0, 32), np.uint8), np.empty((0, 65), np.uint8))
+    ratios = [row.of for row in signature_rows(Inputs(TINY))]
+    assert "one thread / two" in ratios
+    assert not any(of.startswith("bare") for of in ratios)
+    assert "left out" in capsys.readouterr().out
+
+
+def test_hashing_leaves_the_instruction_set_alone() -> None:
+    best = _core.instruction_set()
+    n_rows = len(list(hash_rows(Inputs(TINY))))
+    assert n_rows == 1 + len({"avx512", "avx2"} & set(_core.instruction_sets()))
+    assert _core.instruction_set() == best
+
+
+def test_preparing_is_not_timed() -> None:
+    calls: list[str] = []
+
+    def prepare() -> None:
+        calls.append("prepare")
+        sleep(0.02)
+
+    over = Side(lambda: calls.append("run"), prepare=prepare)
+    ratio = interleave(over, Side(lambda: sleep(0.002)), BUDGET)
+    assert calls == ["prepare", "run"] * 3
+    assert ratio.median < 1
 
 
 def test_process_measurements_run() -> None:
