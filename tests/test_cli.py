@@ -49,13 +49,23 @@ def run(
 def test_version_and_help(capsys: Capture) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"stork-codec {codec.__version__}\n"
-    for argv in (["--help"], ["inspect", "--help"]):
+    for argv in (["--help"], ["inspect", "--help"], ["verify", "--help"]):
         assert main(argv) == 0
         assert "examples:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "argv", [[], ["fly"], ["--fast"], ["inspect"], ["inspect", "ab", "cd"]]
+    "argv",
+    [
+        [],
+        ["fly"],
+        ["--fast"],
+        ["inspect"],
+        ["inspect", "ab", "cd"],
+        ["verify"],
+        ["verify", "-"],
+        ["verify", "--signer", "00" * 20],
+    ],
 )
 def test_wrong_usage_shows_the_help(argv: list[str], capsys: Capture) -> None:
     assert main(argv) == 2
@@ -69,7 +79,11 @@ def test_a_missing_package_names_its_extra(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "rich", None)
-    for argv in (["inspect", "ab"], ["demo"]):
+    for argv in (
+        ["inspect", "ab"],
+        ["demo"],
+        ["verify", "-", "--signer", "00" * 20],
+    ):
         assert main(argv) == 1
         out, err = capsys.readouterr()
         assert out == ""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fault_cases import FAULTS, LAYOUT_1, LAYOUT_2, signed, unsigned
+from signature_cases import BAD, payload, resigned
 
 import codec
 from codec.cli import main
@@ -225,3 +226,122 @@ def test_what_is_binary() -> None:
     assert not is_binary(EXAMPLE + b"\r\n")
     assert not is_binary(signed(EXAMPLE.decode()).encode() + b"\xff")
     assert not is_binary('{"type":"é"}'.encode())
+
+
+# Signatures
+
+MIXED = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
+OTHER_MIXED = "0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF"
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def inspect_for(
+    data: str, capsys: Capture, *signers: str, status: int | None = None
+) -> str:
+    """The output, its lines joined; with signers to ask for, and a status to expect."""
+    argv = [arg for signer in signers for arg in ("--signer", signer)]
+    found = main(["inspect", *argv, "--", data])
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert status is None or found == status
+    return words(out)
+
+
+@pytest.mark.parametrize("layout", [1, 2])
+def test_signer_is_shown(layout: int, capsys: Capture) -> None:
+    data = payload(3, layout=layout)
+    digest = codec.keccak256(data[65:]).hex()
+    for text in (data.hex(), signed("0x" + data.hex()), f"12 {data.hex()}"):
+        shown = inspect_for(text, capsys, status=0)
+        assert f"good: 3 updates digest {digest} keccak256 of payload[65:]" in shown
+        assert f"signer {MIXED} signature recovers to this signer" in shown
+        assert shown.endswith("pass --signer to compare")
+
+
+def test_signer_of_the_documentation_example(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = "0x3db9E960ECfCcb11969509FAB000c0c96DC51830"
+    assert f"signer {signer} " in inspect_for(EXAMPLE.decode(), capsys, status=0)
+    status, out = from_stdin(EXAMPLE_PAYLOAD, capsys, monkeypatch)
+    assert (status, f"signer     {signer}" in out) == (0, True)
+
+
+def test_signer_asked_for(capsys: Capture) -> None:
+    text = payload().hex()
+    for signer in (MIXED, MIXED.lower(), MIXED[2:]):
+        shown = inspect_for(text, capsys, signer, status=0)
+        assert f"asked for {MIXED} " in shown
+        assert shown.endswith("good: by the signer asked for")
+    shown = inspect_for(text, capsys, OTHER_MIXED, MIXED, status=0)
+    assert f"asked for {OTHER_MIXED} {MIXED} " in shown
+    assert shown.endswith("good: by one of the 2 signers asked for")
+    shown = inspect_for(text, capsys, OTHER_MIXED, status=1)
+    assert (
+        f"signer {MIXED} asked for {OTHER_MIXED} signature bad: wrong_signer" in shown
+    )
+    assert ErrorCode.WRONG_SIGNER.description in shown
+    assert "<<" not in shown
+
+
+@pytest.mark.parametrize(
+    ("r", "s", "v", "code", "offset"), BAD.values(), ids=BAD.keys()
+)
+def test_bad_signature_is_explained(
+    r: int, s: int, v: int, code: ErrorCode, offset: int, capsys: Capture
+) -> None:
+    text = resigned(payload(2), r, s, v).hex()
+    for signers, status in ((), 0), ((MIXED,), 1):
+        shown = inspect_for(text, capsys, *signers, status=status)
+        assert "signer cannot be recovered" in shown
+        assert f"signature bad: {code}: {code.description}" in shown
+        assert shown.endswith(f"at byte {offset} of the payload")
+        assert f">{offset} " in shown and f"<< {code}" in shown
+
+
+def test_unsigned_messages_have_no_signer(capsys: Capture) -> None:
+    text = UNSIGNED.replace("70000", "7")
+    assert "signature" not in inspect_for(text, capsys, status=0)
+    shown = inspect_for(text, capsys, MIXED, status=1)
+    assert f"asked for {MIXED} signature bad: unsigned: the message" in shown
+
+
+def test_malformed_messages_are_not_judged(capsys: Capture) -> None:
+    for text in (payload().hex()[:-1], '{"type":"pong"}', "{"):
+        shown = inspect_for(text, capsys, MIXED, status=1)
+        assert "asked for" not in shown
+
+
+@pytest.mark.parametrize(
+    ("signer", "why"),
+    [
+        (MIXED.replace("E", "e"), "the checksum of EIP-55"),
+        (MIXED[:-1], "40 hex digits"),
+        ("vitalik.eth", "40 hex digits"),
+        ("\x1b[31m", "40 hex digits"),
+    ],
+)
+def test_wrong_signer_is_wrong_usage(signer: str, why: str, capsys: Capture) -> None:
+    for command in ("inspect", "verify"):
+        assert main([command, "ab", "--signer", MIXED, "--signer", signer]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        *_, last = err.splitlines()
+        assert last.startswith(f"stork-codec {command}: argument --signer: ")
+        assert why in last
+        assert "[signer" not in last and "\x1b" not in last
+
+
+def test_signature_fits_terminals(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = payload().hex()
+    for columns in (20, 40, 80, 120):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert main(["inspect", text, "--signer", OTHER_MIXED]) == 1
+        out = capsys.readouterr().out
+        assert max(map(len, out.splitlines())) <= max(columns, 40)
+        assert columns < 80 or f"signer     {MIXED}" in out

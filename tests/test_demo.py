@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import codec
-from codec import reference
+from codec import ErrorCode, reference
 from codec.cli import main, stream
 from codec.cli.demo import EXAMPLE
 
@@ -29,11 +29,15 @@ def test_demo_shows_and_checks_a_million_updates(
     assert "2739.412583194596209068" in out
     assert "2025-12-01 17:07:02.324772939 UTC" in out
     assert re.search(r"codec\.reference +[\d,]+ +[\d,]+ +[\d.]+ +1\n", out)
-    assert (
-        " ".join(out.split())
-        .rpartition("checked: ")[2]
-        .startswith("all 1,000,000 values")
+    assert re.search(r"verify, \d+ cores? +[\d,]+ +[\d,]+ *\n", out)
+    words = " ".join(out.split())
+    assert "checked: all 1,000,000 values" in words
+    assert re.search(
+        r"verify: [\d,]+ messages/s on \d+ cores?, all of 1,000 good", words
     )
+    refused = ErrorCode.WRONG_SIGNER
+    assert f"refused: {refused} ({refused.description})" in words
+    assert "signer 0x3db9E960ECfCcb11969509FAB000c0c96DC51830" in words
 
 
 def test_example_is_the_documentations() -> None:
@@ -66,11 +70,41 @@ def test_stream_is_signed_by_its_signer(small: stream.Stream) -> None:
         digest = reference.keccak256(payload[65:])
         key = PublicKey.from_signature_and_message(payload[:65], digest, hasher=None)
         public = key.format(compressed=False)[1:]
-        assert "0x" + reference.keccak256(public)[-20:].hex() == small.signer
+        assert "0x" + reference.keccak256(public)[-20:].hex() == small.signer.lower()
 
 
 def test_check_passes(small: stream.Stream) -> None:
     assert "all 210 values" in stream.check(small)
+
+
+def test_verify_passes(small: stream.Stream) -> None:
+    verified = stream.verify(small)
+    assert verified.good.endswith("all of 30 good")
+    assert verified.rate.n_messages == 30
+    assert verified.refused.startswith("wrong_signer")
+
+
+def test_verify_notices_another_signer(small: stream.Stream) -> None:
+    other = replace(small, signer=stream.make_stream(1, 1).signer)
+    with pytest.raises(stream.MismatchError, match="the signers"):
+        stream.verify(other)
+
+
+def test_verify_notices_a_bad_one_that_passes(
+    small: stream.Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        stream,
+        "codec",
+        SimpleNamespace(
+            **{
+                **vars(codec),
+                "decode_payloads": lambda *_, **__: codec.decode_payloads([]),
+            }
+        ),
+    )
+    with pytest.raises(stream.MismatchError, match="passes"):
+        stream._refusal(small)
 
 
 def changed_value(small: stream.Stream) -> stream.Stream:
@@ -98,7 +132,11 @@ def test_check_notices(change: Any, small: stream.Stream) -> None:
         stream.check(change(small))
 
 
-@pytest.mark.parametrize("change", [changed_value, damaged_line])
+def foreign_signer(small: stream.Stream) -> stream.Stream:
+    return replace(small, signer="0x" + "00" * 20)
+
+
+@pytest.mark.parametrize("change", [changed_value, damaged_line, foreign_signer])
 def test_demo_fails_where_something_differs(
     change: Any,
     small: stream.Stream,
@@ -109,7 +147,7 @@ def test_demo_fails_where_something_differs(
     assert main(["demo"]) == 1
     out, err = capsys.readouterr()
     assert "checked: " not in out
-    assert "failed: the values" in out or "invalid_hex" in err
+    assert "failed: the " in out or "invalid_hex" in err
 
 
 def test_check_compares_the_reference(

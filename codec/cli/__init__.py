@@ -19,6 +19,7 @@ __all__ = ["main"]
 # what is slow or optional only when it runs.
 _COMMANDS = (
     "inspect",
+    "verify",
     "demo",
 )
 
@@ -27,6 +28,7 @@ examples:
   stork-codec inspect 0x435766eac9298f4d...
   stork-codec inspect '{"type":"signed_ecdsa","p":"0x435766ea..."}'
   head -n 1 frames.ndjson | stork-codec inspect -
+  stork-codec verify archive.ndjson --signer 0x3db9E960ECfCcb11969509FAB000c0c96DC51830
   stork-codec demo
 """
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -80,7 +82,7 @@ def _run(argv: list[str] | None) -> int:
 def _parser() -> ArgumentParser:
     parser = _Parser(
         prog="stork-codec",
-        description="Decodes Stork Fast price messages.",
+        description="Decodes and verifies Stork Fast price messages.",
         epilog=_EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )

@@ -9,6 +9,7 @@ from codec.cli.extras import require
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
 
+    from rich.console import Console
     from rich.table import Table
 
     from codec.cli.stream import Rate
@@ -34,8 +35,9 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "demo",
         help="decode a real payload, then a million updates of its own",
-        description="Shows the documentation's payload, then encodes, signs, decodes"
-        " and checks a million updates, and how fast that went. Needs no network.",
+        description="Shows the documentation's payload, then encodes, signs, decodes,"
+        " checks and verifies a million updates, and how fast that went. Needs no"
+        " network.",
     )
     parser.set_defaults(run=run, n_messages=_N_MESSAGES, n_assets=_N_ASSETS)
 
@@ -44,40 +46,54 @@ def run(args: Namespace) -> int:
     """The demo; 1 where anything that was checked is not as it should be."""
     require("rich", "cli")
     from codec.cli.message import read_message
-    from codec.cli.render import console, message_view
-    from codec.cli.stream import MismatchError, check, make_stream, measure
+    from codec.cli.render import message_view
+    from codec.cli.signature import read_signature
+    from codec.cli.stream import MismatchError
+    from codec.cli.terminal import console
 
     out = console()
     out.print("1. The example message of the Stork Fast documentation", style="bold")
     out.print()
-    for part in message_view(read_message(EXAMPLE)):
+    message = read_message(EXAMPLE)
+    assert message.batch is not None, "the example is good"
+    for part in message_view(message, signature=read_signature(message.batch)):
         out.print(part)
     out.print()
     n_updates = args.n_messages * args.n_assets
     out.print(f"2. {n_updates:,} updates of our own, signed, and back", style="bold")
     out.print()
     try:
-        stream = make_stream(args.n_messages, args.n_assets)
-        out.print(
-            f"{args.n_messages:,} frames of {args.n_assets} assets,"
-            f" {len(stream.lines) / 1e6:.1f} MB of lines,\nsigned by {stream.signer}"
-        )
-        checked = check(stream)
-        rates = measure(stream)
+        _show_stream(out, args.n_messages, args.n_assets)
     except MismatchError as error:
         out.print()
         out.print(f"failed: {error}", style="bold red", soft_wrap=True)
         return 1
-    out.print()
-    out.print(_rates_table(rates))
-    out.print()
-    out.print(f"checked: {checked}", style="bold green")
     return 0
 
 
+def _show_stream(out: Console, n_messages: int, n_assets: int) -> None:
+    from codec.cli.stream import check, make_stream, measure, verify
+
+    stream = make_stream(n_messages, n_assets)
+    out.print(
+        f"{n_messages:,} frames of {n_assets} assets,"
+        f" {len(stream.lines) / 1e6:.1f} MB of lines,\nsigned by {stream.signer}"
+    )
+    checked = check(stream)
+    rates = measure(stream)
+    verified = verify(stream)
+    out.print()
+    out.print(_rates_table([*rates, verified.rate]))
+    out.print()
+    out.print(f"checked: {checked}", style="bold green")
+    out.print()
+    out.print(f"verify: {verified.good}", style="bold green")
+    out.print(f"with one bit changed, a message is refused: {verified.refused}")
+
+
 def _rates_table(rates: list[Rate]) -> Table:
-    from codec.cli.render import table
     from codec.cli.stream import MEMCPY, REFERENCE
+    from codec.cli.terminal import table
 
     speeds = {rate.text: rate.updates_per_s for rate in rates}
     result = table("", ">updates/s", ">ns/message", ">of memcpy", ">x reference")

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, count, islice, zip_longest
-from typing import TYPE_CHECKING, NoReturn
+from itertools import count, islice, zip_longest
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from codec.cli.anatomy import payload_fields, payload_layout
 from codec.cli.frame import NAME_LEN
+from codec.cli.terminal import mark_style, table
 from codec.cli.text import printable, utc_text
+from codec.cli.verdict import message_verdict, signature_table
 from codec.errors import ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from rich.table import Table
+
     from codec.cli.anatomy import Field
-    from codec.cli.message import Fault, Message
+    from codec.cli.message import Message
+    from codec.cli.signature import Signature
 
-__all__ = ["console", "message_view", "table"]
+__all__ = ["message_view"]
 
-_FAULT = "bold white on red"
-_OTHER = "bold black on yellow"  # a message of another type: not really a fault
 _PAYLOAD_STYLES = {
     **dict.fromkeys(("r", "s", "v"), "blue"),
     **dict.fromkeys(("marker", "version", "mask", "market"), "magenta"),
@@ -40,7 +41,6 @@ _FRAME_STYLES = {
 }
 _BYTES_IN_ROW = 8
 _SOURCE_LEN = 24
-_EXCERPT_LEN = 64
 _INLINE_LEN = 35  # so that the table of a frame fits into 80 columns
 _FIELDS_IN_TABLE = 400
 # Of the columns of bytes or source text, and of names.
@@ -48,32 +48,10 @@ _HEX_WIDTHS = (2 * _BYTES_IN_ROW + 1, 9)
 _SOURCE_WIDTHS = (_SOURCE_LEN, NAME_LEN)
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> NoReturn:
-        raise BrokenPipeError  # `main` knows what to do
-
-
-def console() -> Console:
-    """A console on the standard output of this moment."""
-    return _Console(highlight=False, markup=False, emoji=False)
-
-
-def table(*columns: str) -> Table:
-    """An empty table without lines; a title that starts with ">" is of numbers."""
-    result = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for title in columns:
-        result.add_column(
-            title.removeprefix(">"),
-            justify="right" if title.startswith(">") else "left",
-            overflow="fold",
-        )
-    return result
-
-
 def message_view(
-    message: Message, notes: Iterable[str] = ()
+    message: Message, notes: Iterable[str] = (), signature: Signature | None = None
 ) -> Iterator[Text | Table | str]:
-    """Everything about a message: what it is, its fields, the verdict."""
+    """Everything about a message: what it is, its fields, the verdicts."""
     fault = message.fault
     for note in notes:
         yield Text(note, "yellow")
@@ -81,17 +59,35 @@ def message_view(
     if message.receive_ns is not None:
         yield f"received {utc_text(message.receive_ns)}"
     if message.frame and _shows_frame(message):
-        at = fault.offset if fault else None
-        rows = _Rows("source", message.data, _FRAME_STYLES, fault, at)
+        place = (fault.code, fault.offset) if fault else None
+        rows = _Rows("source", message.data, _FRAME_STYLES, place)
         yield ""
         yield from rows.tables(message.frame.fields)
     if message.payload:
-        at = fault.payload_offset if fault else None
-        rows = _Rows("bytes", message.payload, _PAYLOAD_STYLES, fault, at)
+        place = _payload_fault(message, signature)
+        rows = _Rows("bytes", message.payload, _PAYLOAD_STYLES, place)
         yield ""
         yield from rows.tables(payload_fields(message.payload))
     yield ""
-    yield from _verdict(message)
+    yield from message_verdict(message)
+    if signature is not None:
+        yield ""
+        yield signature_table(signature)
+
+
+def _payload_fault(
+    message: Message, signature: Signature | None
+) -> tuple[ErrorCode, int] | None:
+    """What is wrong with a payload or its signature, and the byte of it to mark."""
+    fault = message.fault
+    if fault is not None:
+        at = fault.payload_offset
+        return None if at is None else (fault.code, at)
+    bad = signature.fault if signature else None
+    # A wrong signer is not wrong at any byte.
+    if bad is None or bad.code == ErrorCode.WRONG_SIGNER:
+        return None
+    return bad.code, bad.offset
 
 
 def _headline(message: Message) -> str:
@@ -112,11 +108,6 @@ def _headline(message: Message) -> str:
     return head
 
 
-def _mark(fault: Fault | None) -> str:
-    """The style of what is at fault."""
-    return _OTHER if fault and fault.code == ErrorCode.NOT_DATA else _FAULT
-
-
 def _bytes(text: str) -> bytes:
     return text.encode("latin-1", "backslashreplace")
 
@@ -131,7 +122,7 @@ def _shows_frame(message: Message) -> bool:
 class _Rows:
     """Builds the table of fields of `data`: hex digits, or the source text of a frame.
 
-    at: the byte of `data` where the fault stands, if it stands there.
+    place: what is wrong, and the byte of `data` where it stands.
     """
 
     def __init__(
@@ -139,15 +130,14 @@ class _Rows:
         title: str,
         data: bytes,
         styles: dict[str, str],
-        fault: Fault | None,
-        at: int | None,
+        place: tuple[ErrorCode, int] | None,
     ) -> None:
         self._data = data
         self._is_hex = title == "bytes"
         self._styles = styles
-        self._fault = fault
-        self._at = at
-        self._mark = _mark(fault)
+        self._code = place[0] if place else None
+        self._at = place[1] if place else None
+        self._mark = mark_style(self._code)
         self._record: int | None = None
         self._table = self._new_table()
 
@@ -157,7 +147,7 @@ class _Rows:
         A long message gets several, so that it shows at once and takes little memory.
         """
         remaining = iter(fields)
-        is_marked = self._fault is None or self._at is None
+        is_marked = self._at is None
         while chunk := list(islice(remaining, _FIELDS_IN_TABLE)):
             for field in chunk:
                 if not is_marked and self._at is not None and self._at < field.end:
@@ -190,19 +180,19 @@ class _Rows:
         self._record = field.record
         values = _value_lines(field, style, is_new)
         offset = Text.assemble((f"{field.start}", "dim"))
-        if is_bad and self._fault:
-            values.append(Text.assemble((f"<< {self._fault.code}", self._mark)))
+        if is_bad:
+            values.append(Text.assemble((f"<< {self._code}", self._mark)))
             offset = Text.assemble((f">{field.start}", self._mark))
         columns = [offset], self._shown(field, style), [Text(field.name, style)], values
         for row in zip_longest(*columns):
             self._table.add_row(*row)
 
     def _add_fault(self) -> None:
-        fault, at = self._fault, self._at
-        if fault is not None and at is not None:
+        at = self._at
+        if at is not None:
             byte = self._data[at : at + 1]
             shown = byte.hex() or "--" if self._is_hex else printable(byte) or "(end)"
-            row = (f">{at}", shown, "", f"<< {fault.code}")
+            row = (f">{at}", shown, "", f"<< {self._code}")
             self._table.add_row(*(Text.assemble((cell, self._mark)) for cell in row))
 
     def _shown(self, field: Field, style: str) -> list[Text]:
@@ -245,40 +235,3 @@ def _value_lines(field: Field, style: str, is_new: bool) -> list[Text]:
     if field.warning:
         lines.append(Text(field.warning, "bold yellow"))
     return lines
-
-
-def _verdict(message: Message) -> list[Text]:
-    fault = message.fault
-    if fault is None:
-        n = 0 if message.batch is None else len(message.batch)
-        return [Text(f"good: {n:,} update{'' if n == 1 else 's'}", "bold green")]
-    word, style = "bad: ", "bold red"
-    if fault.code == ErrorCode.NOT_DATA:  # a good message, but none with prices
-        word, style = "", "bold yellow"
-    place = f"at byte {fault.offset:,} of the message"
-    if fault.payload_offset is not None and not message.is_binary:
-        place += f", byte {fault.payload_offset:,} of its payload"
-    lines = [
-        Text(f"{word}{fault.code}: {fault.code.description}", style),
-        Text(place),
-    ]
-    if message.is_binary:
-        return lines
-    return lines + _excerpt(message.data, fault.offset, _mark(fault))
-
-
-def _excerpt(data: bytes, at: int, style: str) -> list[Text]:
-    """The text around a byte, and a mark below it."""
-    half = _EXCERPT_LEN // 2
-    before = _fitting([printable(bytes([b])) for b in data[:at][-half:]][::-1], half)
-    after = _fitting([printable(bytes([b])) for b in data[at + 1 :][:half]], half)
-    bad = printable(data[at : at + 1]) or " "
-    lead = "".join(before[::-1])
-    line = Text.assemble("  ", lead, (bad, style), "".join(after), no_wrap=True)
-    return [line, Text(" " * (2 + len(lead)) + "^" * len(bad), "bold")]
-
-
-def _fitting(pieces: list[str], width: int) -> list[str]:
-    """The first pieces that fit into so many characters."""
-    ends = accumulate(len(piece) for piece in pieces)
-    return [piece for piece, end in zip(pieces, ends, strict=True) if end <= width]

@@ -1,8 +1,9 @@
-"""The demo's stream of signed messages: made, decoded and checked, and measured."""
+"""The demo's stream of signed messages: made, checked, measured and verified."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
 from itertools import chain
 from statistics import median
@@ -23,9 +24,11 @@ __all__ = [
     "MismatchError",
     "Rate",
     "Stream",
+    "Verified",
     "check",
     "make_stream",
     "measure",
+    "verify",
 ]
 
 _SEED = 20251201
@@ -34,6 +37,8 @@ _STEP_NS = 10_000_000
 _TAXONOMY_ID = 1
 _SLICE_LEN = 300  # messages for the reference
 _ROUNDS = 12
+_N_VERIFIED = 1000
+_VERIFY_ROUNDS = 3
 
 MEMCPY = "memcpy of the lines"
 REFERENCE = "codec.reference"
@@ -74,6 +79,15 @@ class Rate:
         return self.n_updates / self.seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How fast signatures are judged, and what became of good ones and of a bad one."""
+
+    rate: Rate
+    good: str
+    refused: str
+
+
 def make_stream(n_messages: int, n_assets: int) -> Stream:
     """A random walk in exact integers, always the same one, signed with a new key."""
     from coincurve import PrivateKey
@@ -95,7 +109,7 @@ def make_stream(n_messages: int, n_assets: int) -> Stream:
     seconds = perf_counter() - begin
     lines = b"".join(codec.to_frame(payload) + b"\n" for payload in payloads)
     public = key.public_key.format(compressed=False)[1:]
-    signer = "0x" + reference.keccak256(public)[-20:].hex()
+    signer = codec.checksum_address(codec.keccak256(public)[-20:])
     return Stream(asset_ids, values, payloads, lines, signer, seconds)
 
 
@@ -202,3 +216,45 @@ def measure(stream: Stream) -> list[Rate]:
         *rates,
         Rate("encode and sign", stream.seconds, n_messages, n_updates, False),
     ]
+
+
+def verify(stream: Stream) -> Verified:
+    """Times the judging of the first signatures, on all cores; then tampers with one.
+
+    Raises MismatchError where a good one is refused, or the bad one is not.
+    """
+    batch = codec.decode_payloads(stream.payloads[:_N_VERIFIED])
+    n_messages = len(batch.messages)
+    seconds = []
+    for _ in range(_VERIFY_ROUNDS):
+        begin = perf_counter()
+        good = codec.verify(batch, stream.signer, threads=0)
+        seconds.append(perf_counter() - begin)
+        _same("the signers", good.tolist(), [True] * n_messages)
+    cores = _core_count()
+    where = f"{cores} core{'' if cores == 1 else 's'}"
+    rate = Rate(f"verify, {where}", median(seconds), n_messages, len(batch), False)
+    return Verified(
+        rate,
+        f"{n_messages / rate.seconds:,.0f} messages/s on {where}, all of"
+        f" {n_messages:,} good",
+        _refusal(stream),
+    )
+
+
+def _refusal(stream: Stream) -> str:
+    """What is said of a payload whose last bit has been changed."""
+    payload = bytearray(stream.payloads[0])
+    payload[-1] ^= 1
+    try:
+        codec.decode_payloads(payload, signers=stream.signer)
+    except codec.BadSignatureError as error:
+        return f"{error.code} ({error.code.description})"
+    raise MismatchError("a changed message passes as signed")
+
+
+def _core_count() -> int:
+    """How many workers threads=0 stands for."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
