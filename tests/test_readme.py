@@ -13,8 +13,9 @@ README = Path(__file__).parents[1] / "README.md"
 def test_the_example_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert examples
-    for example in examples:
-        exec(compile(example, str(README), "exec"), {})
+    names: dict[str, object] = {}
+    for example in examples:  # a later one goes on where an earlier one ended
+        exec(compile(example, str(README), "exec"), names)
         expected = re.findall(r"^# (.*)$", example, re.MULTILINE)
         assert capsys.readouterr().out.splitlines() == expected
 
