@@ -86,8 +86,7 @@ LANES_TARGET static inline void blocks_load(__m512i words[17], const work *w,
         _mm512_store_si512(rest_len, _mm512_subs_epu16(n, LANES_ALL(128)));
 #pragma GCC unroll 8
         for (int i = 0; i < N_LANES; i++)
-            rest[i] =
-                _mm512_castsi512_si128(bytes_load(w->data[i] + 128, rest_len[i]));
+            rest[i] = _mm512_castsi512_si128(bytes_load(w->data[i] + 128, rest_len[i]));
         words[16] = first_words(rest);
     }
 }
