@@ -71,7 +71,7 @@ class Recovery:
 @disjoint_base
 class Judge:
     def __new__(
-        cls, library: Secp256k1, addresses: bytes, on_bad_signature: str
+        cls, library: Secp256k1, addresses: bytes, is_raising: bool, is_dropping: bool
     ) -> Self: ...
 
 def batch_digests(batch: BatchBase) -> NDArray[np.uint8]: ...

@@ -155,7 +155,7 @@ cdef extern from "codec.h" nogil:
 
     bint codec_recovery_work(codec_recovery *, size_t)
     void codec_recovery_stop(codec_recovery *)
-    uint64_t codec_signature_offset(int, const uint8_t *)
+    uint64_t codec_signature_offset(const codec_signed *, size_t, int)
     int codec_output_drop(codec_output *, codec_signer *, uint8_t *)
     void codec_messages_digest(uint8_t *, const codec_signed *)
     void codec_eip191_digest(uint8_t *, const uint8_t *, ptrdiff_t, size_t)

@@ -73,7 +73,8 @@ cdef bint is_rows(object array, cnp.npy_intp width):
     return (cnp.PyArray_CheckExact(array) and cnp.PyArray_NDIM(array) == 2
             and (<cnp.ndarray>array).dtype == BYTES
             and (width < 0 or cnp.PyArray_DIM(array, 1) == width)
-            and (cnp.PyArray_SIZE(array) == 0 or cnp.PyArray_STRIDE(array, 1) == 1))
+            and (cnp.PyArray_SIZE(array) == 0 or cnp.PyArray_DIM(array, 1) == 1
+                 or cnp.PyArray_STRIDE(array, 1) == 1))
 
 
 cdef int rows_check(object array, cnp.npy_intp width) except -1:
@@ -271,7 +272,8 @@ def recover_digests(
 cdef class Judge:
     """What a decoder does with signatures: whose are good, and what becomes of others.
 
-    addresses: 20 bytes each, sorted. on_bad_signature: "raise", "mark" or "drop".
+    addresses: 20 bytes each, sorted. is_raising, is_dropping: what becomes of
+    the others; neither: they are marked.
     """
 
     cdef Secp256k1 library
@@ -280,12 +282,12 @@ cdef class Judge:
 
     def __cinit__(
         self, Secp256k1 library not None, bytes addresses not None,
-        str on_bad_signature not None
+        bint is_raising, bint is_dropping
     ):
         self.library = library
         self.addresses = addresses
-        self.is_raising = on_bad_signature == "raise"
-        self.is_dropping = on_bad_signature == "drop"
+        self.is_raising = is_raising
+        self.is_dropping = is_dropping
 
     cdef tuple judge(self, Buffers buffers, size_t threads):
         """The signers and verdicts of a complete result, dropped messages gone."""
@@ -299,7 +301,8 @@ cdef class Judge:
         recovery.owners = buffers, self.library, self.addresses, signers, verified
         recovery.work(threads)
         if self.is_raising:
-            self.raise_first(out, recovery.job.signers, recovery.job.verified)
+            self.raise_first(
+                out, &recovery.job.items, recovery.job.signers, recovery.job.verified)
         if self.is_dropping:
             if codec_output_drop(out, recovery.job.signers, recovery.job.verified):
                 raise MemoryError
@@ -309,9 +312,9 @@ cdef class Judge:
         return signers, verified
 
     cdef int raise_first(
-        self, codec_output *out, codec_signer *signers, uint8_t *verified
+        self, codec_output *out, codec_signed *items, codec_signer *signers,
+        uint8_t *verified
     ) except -1:
-        cdef const codec_message *messages = <const codec_message *>out.messages.data
         cdef const codec_error *errors = <const codec_error *>out.errors.data
         cdef size_t row, i
         cdef uint64_t index
@@ -325,6 +328,6 @@ cdef class Judge:
                 if errors[i].index > index:
                     break
                 index += 1
-            raise _BadSignatureError(code, index, codec_signature_offset(
-                code, out.payloads.data + messages[row].payload_offset))
+            offset = codec_signature_offset(items, row, code)
+            raise _BadSignatureError(code, index, offset)
         return 0

@@ -49,9 +49,9 @@ class Decoder(_core.DecoderBase[Batch]):
     """Decodes call after call into buffers that it keeps and grows.
 
     The arrays of a returned Batch are views of those buffers, overwritten by the next
-    call, even one that raises: `batch.copy()` keeps them. They cannot be its next input
-    either (ValueError). A Decoder serves one thread
-    at a time; another one that enters meanwhile gets a RuntimeError.
+    call, even one that raises: `batch.copy()` keeps them. Its payloads cannot be its
+    next messages either (ValueError). A Decoder serves one thread at a time; another
+    one that enters meanwhile gets a RuntimeError.
 
     payloads: keep the raw bytes of signed messages. threads: workers for large inputs,
     0 for one on each core. signers, on_bad_signature: as in `decode`.
@@ -87,9 +87,9 @@ def decode(
 
     on_error: "raise" raises DecodeError for the first bad message; "skip" decodes all
     good ones and lists the bad ones in `Batch.errors`. payloads: keep the raw bytes of
-    signed messages. threads: workers for inputs above 512 KiB, 0 for one on each core;
-    they help where the processor is the limit (unsigned messages, signatures), not
-    where one core already takes all that memory gives.
+    signed messages. threads: workers for inputs above 512 KiB or 64 signatures, 0 for
+    one on each core; they help where the processor is the limit (unsigned messages,
+    signatures), not where one core already takes all that memory gives.
 
     signers: addresses, one or several, as `verify` takes them: every message is judged
     as the chain would judge it, and `Batch.verified` and `Batch.signers` are filled.

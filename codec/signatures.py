@@ -146,7 +146,8 @@ def make_judge(
     if not payloads:
         raise ValueError("signers need the payloads, which payloads=False leaves out")
     addresses = b"".join(read_signers(signers))
-    return _core.Judge(library(), addresses, on_bad_signature)
+    is_raising, is_dropping = on_bad_signature == "raise", on_bad_signature == "drop"
+    return _core.Judge(library(), addresses, is_raising, is_dropping)
 
 
 def _rows(array: Any, name: str, width: int | None) -> NDArray[np.uint8]:
@@ -154,6 +155,8 @@ def _rows(array: Any, name: str, width: int | None) -> NDArray[np.uint8]:
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         found = getattr(array, "dtype", None) or type(array).__name__
         raise TypeError(f"{name} must be an array of uint8, not {found}")
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array")
     if array.ndim != 2 or (width is not None and array.shape[1] != width):
         shape = f"(n, {'length' if width is None else width})"
         raise ValueError(f"{name} must have the shape {shape}, not {array.shape}")

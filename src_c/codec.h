@@ -230,8 +230,8 @@ int codec_recovery_work(codec_recovery *job, size_t n_blocks);
 /* Lets nobody begin another block. */
 void codec_recovery_stop(codec_recovery *job);
 
-/* Which byte of a payload a signature's fault is at. */
-uint64_t codec_signature_offset(int code, const uint8_t *signature);
+/* Which byte of message i's payload a signature's fault is at. */
+uint64_t codec_signature_offset(const codec_signed *items, size_t i, int code);
 
 /* Removes the messages that are not `verified`, with all that is theirs in `out`,
  * `signers` and `verified`, and lists them among the errors. `out` holds all of an

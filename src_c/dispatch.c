@@ -14,7 +14,8 @@ static bool has_avx2(void) { return has_sse41() && __builtin_cpu_supports("avx2"
 static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("bmi2") &&
            __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi");
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi");
 }
 #endif
 

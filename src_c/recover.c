@@ -47,35 +47,39 @@ static int signature_check(const uint8_t signature[CODEC_SIGNATURE_LEN]) {
     return 0;
 }
 
-uint64_t codec_signature_offset(int code, const uint8_t *signature) {
+/* Reads a message's signature and finds its body. Rows and arena are arrays that a user
+ * may write to at any time, so each field is read once, and held to the arena. */
+static int message_read(const codec_signed *items, size_t i, uint8_t *signature,
+                        codec_span *body) {
+    const codec_message *message = &items->messages[i];
+    uint64_t offset = __atomic_load_n(&message->payload_offset, __ATOMIC_RELAXED);
+    uint32_t len = __atomic_load_n(&message->payload_len, __ATOMIC_RELAXED);
+    if (message->kind == 0)
+        return CODEC_ERROR_UNSIGNED;
+    if (len < CODEC_SIGNATURE_LEN || offset > items->arena_len ||
+        len > items->arena_len - offset)
+        return CODEC_ERROR_INVALID_LENGTH;
+    const uint8_t *payload = items->arena + offset;
+    memcpy(signature, payload, CODEC_SIGNATURE_LEN);
+    *body = (codec_span){payload + CODEC_SIGNATURE_LEN, len - CODEC_SIGNATURE_LEN};
+    return 0;
+}
+
+uint64_t codec_signature_offset(const codec_signed *items, size_t i, int code) {
+    uint8_t signature[CODEC_SIGNATURE_LEN];
+    codec_span body;
     switch (code) {
     case CODEC_ERROR_INVALID_V:
         return 64;
     case CODEC_ERROR_SCALAR_RANGE:
-        return is_scalar(signature) ? 32 : 0;
+        return message_read(items, i, signature, &body) == 0 && is_scalar(signature)
+                   ? 32
+                   : 0;
     case CODEC_ERROR_HIGH_S:
         return 32;
     default:
         return 0;
     }
-}
-
-/* Reads a message's signature and finds its body. Rows and arena are arrays that a user
- * may have written to, so the row is read once and held to the arena. */
-static int message_read(const codec_signed *items, size_t i, uint8_t *signature,
-                        codec_span *body) {
-    const codec_message message = items->messages[i];
-    if (message.kind == 0)
-        return CODEC_ERROR_UNSIGNED;
-    if (message.payload_len < CODEC_SIGNATURE_LEN ||
-        message.payload_offset > items->arena_len ||
-        message.payload_len > items->arena_len - message.payload_offset)
-        return CODEC_ERROR_INVALID_LENGTH;
-    const uint8_t *payload = items->arena + message.payload_offset;
-    memcpy(signature, payload, CODEC_SIGNATURE_LEN);
-    *body = (codec_span){payload + CODEC_SIGNATURE_LEN,
-                         message.payload_len - CODEC_SIGNATURE_LEN};
-    return 0;
 }
 
 static void digest_read(const codec_signed *items, size_t i, uint8_t *signature,

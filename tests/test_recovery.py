@@ -83,7 +83,9 @@ def test_threads_give_the_same(mixed: list[Any], threads: int) -> None:
 def test_decoding_equals_the_reference(
     mixed: list[Any], mode: Any, threads: int
 ) -> None:
-    messages = [*mixed, "{}", "zz", *mixed[:50]]
+    # Enough of them to be decoded by several workers too: 512 KiB.
+    messages = [*mixed, "{}", "zz", *mixed[:50]] * 7
+    assert sum(map(len, messages)) > 2**19
     options: Any = {
         "on_error": "skip",
         "signers": [SIGNER, bytes(20)],
@@ -195,6 +197,43 @@ def test_rows_that_were_written_to() -> None:
         False,
         True,
     ]
+
+
+RACE = """
+import sys, threading, time
+import codec
+from codec import ErrorCode
+good, signer, mode = bytes.fromhex(sys.argv[1]), sys.argv[2], sys.argv[3]
+decoder = codec.Decoder(signers=signer, on_bad_signature=mode)
+bad = bytes(64) + b"\\0" + good[65:]
+old = decoder.decode_payloads([good] * 3010).messages  # overwritten by the next call
+def write():
+    time.sleep(0.05)
+    for name in ("first_update", "payload_offset", "update_count", "payload_len"):
+        old[name][0] = old[name][2500:] = 2**31
+        old[name][1] = 2**32 - 1
+    old["payload_offset"][0] = old["first_update"][2000:] = 2**60
+threading.Thread(target=write).start()
+try:
+    batch = decoder.decode_payloads([bad] + [good] * 3000)
+    print("left", len(batch.messages) > 1500)
+except codec.BadSignatureError as error:
+    print("raised", error.index)
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "printed"), [("raise", "raised 0"), ("drop", "left True")]
+)
+def test_rows_written_to_while_they_are_judged(mode: str, printed: str) -> None:
+    """The rows of a Decoder's last result are the memory of the next one."""
+    done = subprocess.run(
+        [sys.executable, "-c", RACE, GOOD.hex(), SIGNER.hex(), mode],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.returncode) == (printed, 0), done.stderr
 
 
 def test_other_things_than_batches() -> None:

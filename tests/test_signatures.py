@@ -221,6 +221,7 @@ def test_recover_digests_refuses(api: Any) -> None:
         (digests.astype(np.int8), signatures, TypeError),
         (digests, signatures.astype(np.uint16), TypeError),
         (digests, None, TypeError),
+        (np.ma.masked_array(digests), signatures, TypeError),
         (digests[:1], signatures, ValueError),
         (digests[0], signatures[0], ValueError),
         (digests[:, 1:], signatures, ValueError),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,15 @@ def test_raise(api: Any) -> None:
         api.decode(["", *MIX[1:]], on_error="skip", signers=SIGNER)
     assert (caught.value.code, caught.value.index) == (E.WRONG_SIGNER, 3)
     assert api.decode(MIX[3], signers=[SIGNER, OTHER]).verified.tolist() == [True]
+
+
+class Mode(StrEnum):
+    DROP = "drop"
+
+
+def test_a_kind_of_str_is_a_mode_too(api: Any) -> None:
+    batch = api.decode(MIX[:2], signers=SIGNER, on_bad_signature=Mode.DROP)
+    assert batch.errors.tolist() == [(0, 0, E.UNSIGNED)]
 
 
 def test_malformed_messages_come_first(api: Any) -> None:

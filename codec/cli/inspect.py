@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -59,7 +60,7 @@ def run(args: Namespace) -> int:
 
     notes = []
     is_stdin = args.message == "-"
-    data = sys.stdin.buffer.read() if is_stdin else os.fsencode(args.message)
+    data = _read_stdin() if is_stdin else os.fsencode(args.message)
     binary = is_stdin and is_binary(data)
     if not binary:
         data, n_lines = split_lines(data)
@@ -76,6 +77,12 @@ def run(args: Namespace) -> int:
         out.print(part)
     is_refused = bool(args.signers) and signature is not None and signature.fault
     return 1 if message.fault or is_refused else 0
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:  # closed by who started this
+        raise OSError(errno.EBADF, "there is no standard input")
+    return sys.stdin.buffer.read()
 
 
 def _is_file(name: str) -> bool:

@@ -40,7 +40,10 @@ _PATH = tuple(_rho_pi())
 
 def keccak256(data: ReadableBuffer) -> bytes:
     """Keccak-256 as Ethereum uses it: padding byte 0x01, where SHA3-256 has 0x06."""
-    message = memoryview(data).tobytes()
+    view = memoryview(data)
+    if not view.c_contiguous:
+        raise BufferError("the data must be contiguous")
+    message = view.tobytes()
     padded = bytearray(message + bytes(_RATE - len(message) % _RATE))
     padded[len(message)] ^= 0x01
     padded[-1] ^= 0x80
@@ -69,6 +72,7 @@ def keccak256_batch(
             raise ValueError(
                 f"an array of items has shape (n, length), not {items.shape}"
             )
+        return stack_digests(keccak256(row.tobytes()) for row in items)
     return stack_digests(keccak256(item) for item in items)
 
 

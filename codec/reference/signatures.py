@@ -168,5 +168,7 @@ def _payloads(batch: Decoded) -> list[bytes]:
 def _check_rows(rows: object, name: str, width: int) -> None:
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8:
         raise TypeError(f"{name} must be a uint8 array of shape (n, {width})")
+    if isinstance(rows, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array")
     if rows.ndim != 2 or rows.shape[1] != width:
         raise ValueError(f"{name} must have shape (n, {width}), not {rows.shape}")
