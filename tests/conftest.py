@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ from hypothesis import HealthCheck, settings
 
 import codec
 from codec import _core, reference
+
+# A shell that runs the suite in the background lets it ignore Ctrl-C, and what the
+# tests start would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 VECTORS = Path(__file__).parents[2] / "shared" / "vectors"
 
