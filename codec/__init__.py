@@ -49,6 +49,8 @@ from codec.errors import (
     MissingDependencyError,
     SignatureError,
 )
+from codec.integrity import self_test
+from codec.known import KnownSigner
 from codec.signatures import (
     digests,
     eip191_digests,
@@ -78,6 +80,7 @@ __all__ = [
     "FeedError",
     "FeedProtocolError",
     "IntegrityError",
+    "KnownSigner",
     "MissingDependencyError",
     "SignatureError",
     "as_float",
@@ -93,6 +96,7 @@ __all__ = [
     "keccak256_batch",
     "recover",
     "recover_digests",
+    "self_test",
     "to_frame",
     "verify",
 ]

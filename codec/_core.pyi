@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, Literal, Self, TypeVar
 
 import numpy as np
@@ -64,6 +64,22 @@ class Secp256k1:
     @property
     def owners(self) -> object: ...
 
+def verify_paths() -> tuple[str, ...]: ...
+
+@disjoint_base
+class Points:
+    def __new__(cls, key: bytes, window: int) -> Self: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+
+@disjoint_base
+class KnownKeys:
+    def __new__(
+        cls, path: str, keys: tuple[tuple[bytes, Points, Points], ...]
+    ) -> Self: ...
+
 @disjoint_base
 class Recovery:
     def run(self) -> None: ...
@@ -71,7 +87,12 @@ class Recovery:
 @disjoint_base
 class Judge:
     def __new__(
-        cls, library: Secp256k1, addresses: bytes, is_raising: bool, is_dropping: bool
+        cls,
+        library: Secp256k1,
+        addresses: bytes,
+        choose: Callable[[BatchBase], KnownKeys | None],
+        is_raising: bool,
+        is_dropping: bool,
     ) -> Self: ...
 
 def batch_digests(batch: BatchBase) -> NDArray[np.uint8]: ...
@@ -79,7 +100,20 @@ def recover_batch(
     batch: BatchBase, library: Secp256k1, threads: int
 ) -> NDArray[np.void]: ...
 def verify_batch(
-    batch: BatchBase, addresses: bytes, library: Secp256k1, threads: int
+    batch: BatchBase,
+    addresses: bytes,
+    library: Secp256k1,
+    threads: int,
+    known: KnownKeys | None = None,
+) -> NDArray[np.bool_]: ...
+def verify_digests(
+    digests: NDArray[np.uint8],
+    signatures: NDArray[np.uint8],
+    v_offset: int,
+    addresses: bytes,
+    library: Secp256k1,
+    threads: int,
+    known: KnownKeys | None = None,
 ) -> NDArray[np.bool_]: ...
 def recover_digests(
     digests: NDArray[np.uint8],

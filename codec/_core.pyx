@@ -24,6 +24,7 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 cimport numpy as cnp
@@ -145,6 +146,19 @@ cdef extern from "codec.h" nogil:
         ptrdiff_t digest_stride, signature_stride
         uint8_t v_offset
 
+    ctypedef struct codec_points:
+        unsigned window, n_rows
+
+    int codec_points_make(codec_points *, codec_buffer *, unsigned, const uint8_t *)
+    void codec_points_free(codec_buffer *)
+
+    ctypedef struct codec_known_key:
+        const codec_points *g
+        const codec_points *q
+        uint8_t address[20]
+
+    const void *codec_known_path_at(size_t, const char **)
+
     ctypedef struct codec_recovery:
         const codec_secp256k1 *lib
         codec_signed items
@@ -152,8 +166,12 @@ cdef extern from "codec.h" nogil:
         uint8_t *verified
         const uint8_t *addresses
         size_t n_addresses
+        const codec_known_key *known
+        size_t n_known
+        const void *path
 
-    bint codec_recovery_work(codec_recovery *, size_t)
+    bint codec_recovery_work(codec_recovery *, size_t, void *)
+    size_t codec_recovery_workspace_len(const codec_recovery *)
     void codec_recovery_stop(codec_recovery *)
     uint64_t codec_signature_offset(const codec_signed *, size_t, int)
     int codec_output_drop(codec_output *, codec_signer *, uint8_t *)
@@ -162,6 +180,10 @@ cdef extern from "codec.h" nogil:
     const char *codec_isa_name(size_t)
     const char *codec_isa_selected()
     int codec_isa_select(const char *)
+
+
+cdef extern from "stdlib.h" nogil:
+    void *aligned_alloc(size_t, size_t)
 
 
 cdef extern from "Python.h":
@@ -288,6 +310,7 @@ except ValueError as error:
 
 include "_core_batch.pxi"
 include "_core_spans.pxi"
+include "_core_known.pxi"
 include "_core_signatures.pxi"
 include "_core_decode.pxi"
 include "_core_encode.pxi"

@@ -144,7 +144,7 @@ cdef class DecoderBase:
             raise _DecodeError(error.code, error.index, error.offset)
         cdef tuple judged = None
         if self.judge is not None:
-            judged = self.judge.judge(self.buffers, self.threads)
+            judged = self.judge.judge(self.batch_type, self.buffers, self.threads)
         if self.once:
             codec_output_trim(out)
         cdef BatchBase batch = batch_new(self.batch_type, self.buffers)

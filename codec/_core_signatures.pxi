@@ -157,13 +157,26 @@ cdef class Recovery:
     def run(self):
         """One worker's share."""
         cdef bint more = True
-        while more:
-            with nogil:
-                more = codec_recovery_work(&self.job, TURN)
-            PyErr_CheckSignals()
+        cdef size_t workspace_len = codec_recovery_workspace_len(&self.job)
+        cdef void *workspace = NULL
+        # A block with a known key's is longer: where it is asked who signed what is
+        # bad, each of its signatures may need a recovery.
+        cdef size_t turn = TURN if self.job.n_known == 0 else 4
+        if workspace_len:
+            workspace = aligned_alloc(64, (workspace_len + 63) & ~<size_t>63)
+            if workspace == NULL:
+                raise MemoryError
+        try:
+            while more:
+                with nogil:
+                    more = codec_recovery_work(&self.job, turn, workspace)
+                PyErr_CheckSignals()
+        finally:
+            free(workspace)
 
     cdef int work(self, size_t threads) except -1:
-        cdef size_t n_others = min(threads, (self.job.items.n + 63) // 64)
+        cdef size_t least = 2048 if self.job.n_known else 64
+        cdef size_t n_others = min(threads, (self.job.items.n + least - 1) // least)
         if n_others <= 1:
             self.run()
             return 0
@@ -183,8 +196,14 @@ cdef class Recovery:
         return 0
 
 
-cdef Recovery recovery_new(Secp256k1 library, bytes addresses):
+cdef Recovery recovery_new(
+    Secp256k1 library, bytes addresses, KnownKeys known
+):
     cdef Recovery recovery = Recovery.__new__(Recovery)
+    if known is not None:
+        recovery.job.known = known.keys
+        recovery.job.n_known = known.n
+        recovery.job.path = known.path
     recovery.job.lib = &library.table
     if addresses is not None:
         recovery.job.addresses = <const uint8_t *>PyBytes_AS_STRING(addresses)
@@ -222,7 +241,7 @@ def batch_digests(BatchBase batch not None):
 
 def recover_batch(BatchBase batch not None, Secp256k1 library not None, threads):
     """Who signed each message: SIGNER_DTYPE, shape (m,)."""
-    cdef Recovery recovery = recovery_new(library, None)
+    cdef Recovery recovery = recovery_new(library, None, None)
     output_sign(&recovery.job.items, &batch._out)
     cdef cnp.ndarray signers = np.empty(recovery.job.items.n, SIGNERS)
     recovery.job.signers = <codec_signer *>cnp.PyArray_DATA(signers)
@@ -233,28 +252,27 @@ def recover_batch(BatchBase batch not None, Secp256k1 library not None, threads)
 
 def verify_batch(
     BatchBase batch not None, bytes addresses not None, Secp256k1 library not None,
-    threads
+    threads, KnownKeys known=None
 ):
     """Whether one of the sorted addresses signed each message: bool, shape (m,)."""
-    cdef Recovery recovery = recovery_new(library, addresses)
+    cdef Recovery recovery = recovery_new(library, addresses, known)
     output_sign(&recovery.job.items, &batch._out)
     cdef cnp.ndarray verified = np.empty(recovery.job.items.n, BOOLS)
     recovery.job.verified = <uint8_t *>cnp.PyArray_DATA(verified)
-    recovery.owners = batch, library, addresses, verified
+    recovery.owners = batch, library, addresses, verified, known
     recovery.work(worker_count(threads))
     return verified
 
 
-def recover_digests(
-    cnp.ndarray digests not None, cnp.ndarray signatures not None, uint8_t v_offset,
-    Secp256k1 library not None, threads
+cdef Recovery recovery_of_digests(
+    cnp.ndarray digests, cnp.ndarray signatures, uint8_t v_offset, Secp256k1 library,
+    bytes addresses, KnownKeys known
 ):
-    """Who signed each digest: SIGNER_DTYPE, shape (n,)."""
     rows_check(digests, 32)
     rows_check(signatures, 65)
     if cnp.PyArray_DIM(digests, 0) != cnp.PyArray_DIM(signatures, 0):
         raise ValueError("as many digests as signatures are needed")
-    cdef Recovery recovery = recovery_new(library, None)
+    cdef Recovery recovery = recovery_new(library, addresses, known)
     cdef codec_signed *items = &recovery.job.items
     items.n = cnp.PyArray_DIM(digests, 0)
     items.digests = <const uint8_t *>cnp.PyArray_DATA(digests)
@@ -262,43 +280,74 @@ def recover_digests(
     items.signatures = <const uint8_t *>cnp.PyArray_DATA(signatures)
     items.signature_stride = cnp.PyArray_STRIDE(signatures, 0)
     items.v_offset = v_offset
-    cdef cnp.ndarray signers = np.empty(items.n, SIGNERS)
+    return recovery
+
+
+def recover_digests(
+    cnp.ndarray digests not None, cnp.ndarray signatures not None, uint8_t v_offset,
+    Secp256k1 library not None, threads
+):
+    """Who signed each digest: SIGNER_DTYPE, shape (n,)."""
+    cdef Recovery recovery = recovery_of_digests(
+        digests, signatures, v_offset, library, None, None)
+    cdef cnp.ndarray signers = np.empty(recovery.job.items.n, SIGNERS)
     recovery.job.signers = <codec_signer *>cnp.PyArray_DATA(signers)
     recovery.owners = digests, signatures, library, signers
     recovery.work(worker_count(threads))
     return signers
 
 
+def verify_digests(
+    cnp.ndarray digests not None, cnp.ndarray signatures not None, uint8_t v_offset,
+    bytes addresses not None, Secp256k1 library not None, threads,
+    KnownKeys known=None
+):
+    """Whether one of the sorted addresses signed each digest: bool, shape (n,)."""
+    cdef Recovery recovery = recovery_of_digests(
+        digests, signatures, v_offset, library, addresses, known)
+    cdef cnp.ndarray verified = np.empty(recovery.job.items.n, BOOLS)
+    recovery.job.verified = <uint8_t *>cnp.PyArray_DATA(verified)
+    recovery.owners = digests, signatures, library, addresses, verified, known
+    recovery.work(worker_count(threads))
+    return verified
+
+
 cdef class Judge:
     """What a decoder does with signatures: whose are good, and what becomes of others.
 
-    addresses: 20 bytes each, sorted. is_raising, is_dropping: what becomes of
-    the others; neither: they are marked.
+    addresses: 20 bytes each, sorted. choose: called with a batch, gives KnownKeys or
+    None. is_raising, is_dropping: what becomes of others; neither: they are marked.
     """
 
     cdef Secp256k1 library
     cdef bytes addresses
+    cdef object choose
     cdef bint is_raising, is_dropping
 
     def __cinit__(
-        self, Secp256k1 library not None, bytes addresses not None,
+        self, Secp256k1 library not None, bytes addresses not None, choose,
         bint is_raising, bint is_dropping
     ):
         self.library = library
         self.addresses = addresses
+        self.choose = choose
         self.is_raising = is_raising
         self.is_dropping = is_dropping
 
-    cdef tuple judge(self, Buffers buffers, size_t threads):
+    cdef tuple judge(self, type batch_type, Buffers buffers, size_t threads):
         """The signers and verdicts of a complete result, dropped messages gone."""
         cdef codec_output *out = &buffers.out
-        cdef Recovery recovery = recovery_new(self.library, self.addresses)
+        cdef KnownKeys known = None
+        if out.n_messages:
+            known = self.choose(batch_new(batch_type, buffers))
+        cdef Recovery recovery = recovery_new(self.library, self.addresses, known)
         output_sign(&recovery.job.items, out)
         cdef cnp.ndarray signers = np.empty(out.n_messages, SIGNERS)
         cdef cnp.ndarray verified = np.empty(out.n_messages, BOOLS)
         recovery.job.signers = <codec_signer *>cnp.PyArray_DATA(signers)
         recovery.job.verified = <uint8_t *>cnp.PyArray_DATA(verified)
-        recovery.owners = buffers, self.library, self.addresses, signers, verified
+        recovery.owners = (
+            buffers, self.library, self.addresses, signers, verified, known)
         recovery.work(threads)
         if self.is_raising:
             self.raise_first(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Buffer
 
-    from codec.addresses import Signers
+    from codec.known import Signers
     from codec.signatures import OnBadSignature
 
 __all__ = [

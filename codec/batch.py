@@ -12,7 +12,7 @@ from codec._core import BatchBase
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from codec.addresses import Signers
+    from codec.known import Signers
 
 __all__ = ["Batch"]
 
@@ -71,9 +71,13 @@ class Batch(BatchBase):
         """Who signed each message: `codec.recover` of this batch."""
         return signatures.recover(self, threads=threads)
 
-    def verify(self, signers: Signers, *, threads: int = 1) -> NDArray[np.bool_]:
+    def verify(
+        self, signers: Signers, *, threads: int = 1, cross_check: float = 0.0
+    ) -> NDArray[np.bool_]:
         """Which messages the signers signed: `codec.verify` of this batch."""
-        return signatures.verify(self, signers, threads=threads)
+        return signatures.verify(
+            self, signers, threads=threads, cross_check=cross_check
+        )
 
     def __repr__(self) -> str:
         text = f"{len(self.messages)} messages, {len(self)} updates"

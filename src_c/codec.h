@@ -211,9 +211,37 @@ typedef struct {
 void codec_signers_recover(const codec_secp256k1 *lib, const codec_signed *items,
                            size_t start, size_t n, codec_signer *signers);
 
+/* The multiples of a base B that windows of `window` bits ask for: n_rows =
+ * ceil(256 / window) rows of 2^(window - 1) points; entry j of row i is the affine
+ * point (2 j + 1) * 2^(window * i) * (B / 2), where B / 2 = ((n + 1) / 2) B. A point is
+ * eight words: x then y, each four 64-bit words, least significant first, fully
+ * reduced. */
+typedef struct {
+    unsigned window, n_rows;
+    uint64_t *points; /* aligned to 64 bytes */
+} codec_points;
+
+/* A table in memory of its own (`memory` starts empty): of the key x, y (big-endian), a
+ * point of the curve, for windows of 2 to 16 bits. CODEC_NO_MEMORY, or 0. */
+int codec_points_make(codec_points *table, codec_buffer *memory, unsigned window,
+                      const uint8_t key[64]);
+void codec_points_free(codec_buffer *memory);
+
+/* A signer whose key is known: tables of the group's generator and of the key, of one
+ * window. */
+typedef struct {
+    const codec_points *g, *q;
+    uint8_t address[20];
+} codec_known_key;
+
+/* The ways of verifying by known keys that this machine has, best first; NULL behind
+ * the last. */
+const void *codec_known_path_at(size_t index, const char **name);
+
 /* All of the items, by any number of threads. Results for each item: `signers`, and
  * whether its signer is among the addresses (20 bytes each, sorted); either may be
- * NULL. `next` starts at 0. */
+ * NULL, but `verified` only where no keys are known. Known keys, of signers among the
+ * addresses, are tried by `path` before anything is recovered. `next` starts at 0. */
 typedef struct {
     const codec_secp256k1 *lib;
     codec_signed items;
@@ -221,12 +249,17 @@ typedef struct {
     uint8_t *verified;
     const uint8_t *addresses;
     size_t n_addresses;
+    const codec_known_key *known;
+    size_t n_known;
+    const void *path;
     size_t next;
 } codec_recovery;
 
 /* One worker's turn, about a millisecond for each block: returns 0 where nothing is
- * left to begin. What others have begun is done when they have returned. */
-int codec_recovery_work(codec_recovery *job, size_t n_blocks);
+ * left to begin. What others have begun is done when they have returned. A worker's own
+ * workspace has codec_recovery_workspace_len bytes, aligned to 64. */
+int codec_recovery_work(codec_recovery *job, size_t n_blocks, void *workspace);
+size_t codec_recovery_workspace_len(const codec_recovery *job);
 /* Lets nobody begin another block. */
 void codec_recovery_stop(codec_recovery *job);
 

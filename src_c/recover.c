@@ -1,124 +1,20 @@
 /* Who signed: many signatures judged as the chain does, by libsecp256k1's recovery. */
-#include "internal.h"
+#include "known.h"
+#include "signed.h"
 
 /* Signatures between two looks at the queue: about a millisecond, and whole groups for
  * keccak's eight lanes. */
 #define BLOCK 32
-/* Inputs handed to keccak at once: its lanes run dry only at the end of them. */
-#define HASHES 256
 
 /* SECP256K1_EC_UNCOMPRESSED; a constant of the library's interface */
 #define KEY_FORMAT 2
-#define KEY_TEXT_LEN 65
 
-/* The group's order n and (n - 1) / 2 */
-static const uint8_t order[32] = {
-    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
-    0xFF, 0xFF, 0xFF, 0xFF, 0xFE, 0xBA, 0xAE, 0xDC, 0xE6, 0xAF, 0x48,
-    0xA0, 0x3B, 0xBF, 0xD2, 0x5E, 0x8C, 0xD0, 0x36, 0x41, 0x41,
-};
-static const uint8_t half_order[32] = {
-    0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
-    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x5D, 0x57, 0x6E, 0x73, 0x57, 0xA4,
-    0x50, 0x1D, 0xDF, 0xE9, 0x2F, 0x46, 0x68, 0x1B, 0x20, 0xA0,
-};
-
-/* A block's signatures that are worth a recovery, and what they sign. */
-typedef struct {
-    size_t n;
-    uint8_t place[BLOCK]; /* in the block */
-    uint8_t signatures[BLOCK][CODEC_SIGNATURE_LEN];
-    uint8_t digests[BLOCK][32];
-    codec_span bodies[BLOCK];
-} candidates;
-
-static bool is_scalar(const uint8_t x[32]) {
-    static const uint8_t zero[32];
-    return memcmp(x, order, 32) < 0 && memcmp(x, zero, 32) != 0;
-}
-
-static int signature_check(const uint8_t signature[CODEC_SIGNATURE_LEN]) {
-    if (signature[64] > 1)
-        return CODEC_ERROR_INVALID_V;
-    if (!is_scalar(signature) || !is_scalar(signature + 32))
-        return CODEC_ERROR_SCALAR_RANGE;
-    if (memcmp(signature + 32, half_order, 32) > 0)
-        return CODEC_ERROR_HIGH_S;
-    return 0;
-}
-
-/* Reads a message's signature and finds its body. Rows and arena are arrays that a user
- * may write to at any time, so each field is read once, and held to the arena. */
-static int message_read(const codec_signed *items, size_t i, uint8_t *signature,
-                        codec_span *body) {
-    const codec_message *message = &items->messages[i];
-    uint64_t offset = __atomic_load_n(&message->payload_offset, __ATOMIC_RELAXED);
-    uint32_t len = __atomic_load_n(&message->payload_len, __ATOMIC_RELAXED);
-    if (message->kind == 0)
-        return CODEC_ERROR_UNSIGNED;
-    if (len < CODEC_SIGNATURE_LEN || offset > items->arena_len ||
-        len > items->arena_len - offset)
-        return CODEC_ERROR_INVALID_LENGTH;
-    const uint8_t *payload = items->arena + offset;
-    memcpy(signature, payload, CODEC_SIGNATURE_LEN);
-    *body = (codec_span){payload + CODEC_SIGNATURE_LEN, len - CODEC_SIGNATURE_LEN};
-    return 0;
-}
-
-uint64_t codec_signature_offset(const codec_signed *items, size_t i, int code) {
-    uint8_t signature[CODEC_SIGNATURE_LEN];
-    codec_span body;
-    switch (code) {
-    case CODEC_ERROR_INVALID_V:
-        return 64;
-    case CODEC_ERROR_SCALAR_RANGE:
-        return message_read(items, i, signature, &body) == 0 && is_scalar(signature)
-                   ? 32
-                   : 0;
-    case CODEC_ERROR_HIGH_S:
-        return 32;
-    default:
-        return 0;
-    }
-}
-
-static void digest_read(const codec_signed *items, size_t i, uint8_t *signature,
-                        uint8_t *digest) {
-    ptrdiff_t at = (ptrdiff_t)i;
-    memcpy(signature, items->signatures + at * items->signature_stride,
-           CODEC_SIGNATURE_LEN);
-    memcpy(digest, items->digests + at * items->digest_stride, 32);
-    signature[64] = (uint8_t)(signature[64] - items->v_offset);
-}
-
-/* Sorts out what libsecp256k1 must not see: its parser ends the process for some v. */
-static void candidates_read(candidates *found, const codec_signed *items, size_t start,
-                            size_t n, codec_signer *signers) {
-    found->n = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t k = found->n;
-        int status = 0;
-        if (items->messages)
-            status =
-                message_read(items, start + i, found->signatures[k], &found->bodies[k]);
-        else
-            digest_read(items, start + i, found->signatures[k], found->digests[k]);
-        if (status == 0)
-            status = signature_check(found->signatures[k]);
-        signers[i] = (codec_signer){.status = (uint8_t)status};
-        if (status == 0)
-            found->place[found->n++] = (uint8_t)i;
-    }
-    if (items->messages)
-        codec_keccak256_many(found->digests[0], found->bodies, found->n);
-}
-
-static bool key_recover(const codec_secp256k1 *lib, uint8_t text[KEY_TEXT_LEN],
-                        const uint8_t signature[CODEC_SIGNATURE_LEN],
-                        const uint8_t digest[32]) {
+bool codec_key_recover(const codec_secp256k1 *lib, uint8_t text[CODEC_KEY_TEXT_LEN],
+                       const uint8_t signature[CODEC_SIGNATURE_LEN],
+                       const uint8_t digest[32]) {
     uint8_t parsed[CODEC_SECP256K1_SIGNATURE_LEN] __attribute__((aligned(16)));
     uint8_t key[CODEC_SECP256K1_KEY_LEN] __attribute__((aligned(16)));
-    size_t len = KEY_TEXT_LEN;
+    size_t len = CODEC_KEY_TEXT_LEN;
     return lib->signature_parse(lib->context, parsed, signature, signature[64]) &&
            lib->recover(lib->context, key, parsed, digest) &&
            lib->key_serialize(lib->context, text, &len, key, KEY_FORMAT);
@@ -126,20 +22,23 @@ static bool key_recover(const codec_secp256k1 *lib, uint8_t text[KEY_TEXT_LEN],
 
 void codec_signers_recover(const codec_secp256k1 *lib, const codec_signed *items,
                            size_t start, size_t n, codec_signer *signers) {
-    candidates found;
-    uint8_t keys[BLOCK][KEY_TEXT_LEN];
+    uint16_t place[BLOCK];
+    uint8_t signatures[BLOCK][CODEC_SIGNATURE_LEN], digests[BLOCK][32];
+    codec_span bodies[BLOCK];
+    codec_candidates found = {0, place, signatures, digests, bodies};
+    uint8_t keys[BLOCK][CODEC_KEY_TEXT_LEN];
     codec_span points[BLOCK];
     for (; n; start += BLOCK, signers += BLOCK) {
         size_t n_here = n < BLOCK ? n : BLOCK, n_keys = 0;
-        candidates_read(&found, items, start, n_here, signers);
+        codec_candidates_read(&found, items, start, n_here, signers);
         for (size_t k = 0; k < found.n; k++) {
-            if (!key_recover(lib, keys[n_keys], found.signatures[k],
-                             found.digests[k])) {
+            if (!codec_key_recover(lib, keys[n_keys], found.signatures[k],
+                                   found.digests[k])) {
                 signers[found.place[k]].status = CODEC_ERROR_NO_POINT;
                 continue;
             }
             found.place[n_keys] = found.place[k];
-            points[n_keys] = (codec_span){keys[n_keys] + 1, KEY_TEXT_LEN - 1};
+            points[n_keys] = (codec_span){keys[n_keys] + 1, CODEC_KEY_TEXT_LEN - 1};
             n_keys++;
         }
         codec_keccak256_many(found.digests[0], points, n_keys);
@@ -149,11 +48,14 @@ void codec_signers_recover(const codec_secp256k1 *lib, const codec_signed *items
     }
 }
 
-static bool is_among(const uint8_t address[20], const uint8_t *addresses, size_t n) {
+bool codec_signer_is_among(const codec_signer *signer, const uint8_t *addresses,
+                           size_t n) {
     size_t low = 0;
+    if (signer->status)
+        return false;
     while (n > low) {
         size_t middle = low + (n - low) / 2;
-        int side = memcmp(address, addresses + 20 * middle, 20);
+        int side = memcmp(signer->address, addresses + 20 * middle, 20);
         if (side == 0)
             return true;
         if (side < 0)
@@ -164,61 +66,32 @@ static bool is_among(const uint8_t address[20], const uint8_t *addresses, size_t
     return false;
 }
 
-int codec_recovery_work(codec_recovery *job, size_t n_blocks) {
-    const size_t n = job->items.n;
+static void block_recover(const codec_recovery *job, size_t start, size_t n) {
+    codec_signer here[BLOCK];
+    codec_signer *signers = job->signers ? job->signers + start : here;
+    codec_signers_recover(job->lib, &job->items, start, n, signers);
+    for (size_t i = 0; job->verified && i < n; i++)
+        job->verified[start + i] =
+            codec_signer_is_among(&signers[i], job->addresses, job->n_addresses);
+}
+
+int codec_recovery_work(codec_recovery *job, size_t n_blocks, void *workspace) {
+    const size_t n = job->items.n, block = job->n_known ? CODEC_KNOWN_BATCH : BLOCK;
     while (n_blocks--) {
-        codec_signer here[BLOCK];
-        size_t start = __atomic_fetch_add(&job->next, BLOCK, __ATOMIC_RELAXED);
+        size_t start = __atomic_fetch_add(&job->next, block, __ATOMIC_RELAXED);
         if (start >= n)
             return 0;
-        size_t n_here = n - start < BLOCK ? n - start : BLOCK;
-        codec_signer *signers = job->signers ? job->signers + start : here;
-        codec_signers_recover(job->lib, &job->items, start, n_here, signers);
-        for (size_t i = 0; job->verified && i < n_here; i++)
-            job->verified[start + i] =
-                signers[i].status == 0 &&
-                is_among(signers[i].address, job->addresses, job->n_addresses);
+        size_t n_here = n - start < block ? n - start : block;
+        if (job->n_known)
+            codec_known_judge(job, start, n_here,
+                              job->signers ? job->signers + start : NULL,
+                              job->verified + start, workspace);
+        else
+            block_recover(job, start, n_here);
     }
     return 1;
 }
 
 void codec_recovery_stop(codec_recovery *job) {
     __atomic_store_n(&job->next, job->items.n, __ATOMIC_RELAXED);
-}
-
-void codec_messages_digest(uint8_t *digests, const codec_signed *items) {
-    for (size_t start = 0; start < items->n; start += HASHES) {
-        size_t n = items->n - start < HASHES ? items->n - start : HASHES;
-        uint8_t signature[CODEC_SIGNATURE_LEN];
-        codec_span bodies[HASHES];
-        bool has_body[HASHES];
-        for (size_t i = 0; i < n; i++) {
-            bodies[i] = (codec_span){NULL, 0};
-            has_body[i] = message_read(items, start + i, signature, &bodies[i]) == 0;
-        }
-        codec_keccak256_many(digests + 32 * start, bodies, n);
-        for (size_t i = 0; i < n; i++) {
-            if (!has_body[i])
-                memset(digests + 32 * (start + i), 0, 32);
-        }
-    }
-}
-
-void codec_eip191_digest(uint8_t *digests, const uint8_t *hashes, ptrdiff_t stride,
-                         size_t n) {
-    static const uint8_t head[28] = "\x19"
-                                    "Ethereum Signed Message:\n32";
-    uint8_t texts[HASHES][sizeof head + 32];
-    codec_span spans[HASHES];
-    for (size_t i = 0; i < HASHES; i++) {
-        memcpy(texts[i], head, sizeof head);
-        spans[i] = (codec_span){texts[i], sizeof texts[i]};
-    }
-    for (size_t start = 0; start < n; start += HASHES) {
-        size_t n_here = n - start < HASHES ? n - start : HASHES;
-        for (size_t i = 0; i < n_here; i++)
-            memcpy(texts[i] + sizeof head, hashes + (ptrdiff_t)(start + i) * stride,
-                   32);
-        codec_keccak256_many(digests + 32 * start, spans, n_here);
-    }
 }

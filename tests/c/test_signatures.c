@@ -176,7 +176,7 @@ static void rows_that_lie_test(void) {
         .n_addresses = 2,
     };
     n_parsed = 0;
-    while (codec_recovery_work(&job, 1))
+    while (codec_recovery_work(&job, 1, NULL))
         ;
     CHECK(n_parsed == N_MESSAGES - 8, "%zu signatures reached the library", n_parsed);
     size_t k = 0;
