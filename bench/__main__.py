@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench.agreement import check_all
 from bench.context import context_rows
+from bench.known import known_rows, times_of
 from bench.machine import machine, processor
-from bench.plot import draw
+from bench.plot import draw, draw_known
 from bench.process import PeakMemory, import_row, peak_memory
 from bench.ratios import FULL, QUICK, Inputs, target_rows
 from bench.report import markdown, rates_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _ROWS = {
     "targets": target_rows,
     "signatures": signature_rows,
+    "known": known_rows,
     "context": context_rows,
 }
 _RESULTS = Path(__file__).parent / "results"
@@ -64,6 +66,7 @@ def main() -> None:
         markdown(facts, memory=memory, rates=rates, **tables), encoding="utf-8"
     )
     draw(rates, processor(), folder / "speed.png")
+    draw_known(times_of(tables["known"]), processor(), folder / "known.png")
     print(f"written: {folder}")
 
 

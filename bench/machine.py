@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import re
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import codec
 from bench.recovery import KECCAK_PACKAGE
+from bench.verification import RIVALS
 from codec import _core
+from codec.tables import verify_path
 
 __all__ = ["machine", "processor"]
 
@@ -32,11 +34,20 @@ def machine() -> dict[str, str]:
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "instruction set": f"{_core.instruction_set()}"
         f" (of {', '.join(_core.instruction_sets())})",
+        "known signers": f"{verify_path()} (of {', '.join(_core.verify_paths())})",
         "stork-codec": codec.__version__,
     }
-    for package in ("numpy", "orjson", "coincurve", KECCAK_PACKAGE, "pytest-benchmark"):
-        facts[package] = version(package)
+    packages = ["numpy", "orjson", *(rival.package for rival in RIVALS)]
+    for package in (*packages, KECCAK_PACKAGE, "pytest-benchmark"):
+        facts[package] = _version(package)
     return {name: fact for name, fact in facts.items() if fact}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # some that are compared with need not be there
+        return ""
 
 
 def _system() -> str:

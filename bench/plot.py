@@ -1,4 +1,4 @@
-"""Draws the picture that README shows: updates a second by assets per message."""
+"""Draws the pictures that README shows: speed of decoding, and of verifying."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.figure import Figure
 
+from bench.known import BARE_RECOVER, BARE_VERIFY
+from bench.rows import format_ratio
 from bench.workloads import MIB, SIZES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
     from bench.report import Rates
 
-__all__ = ["draw"]
+__all__ = ["draw", "draw_known"]
 
 
 class _Style(NamedTuple):
@@ -58,6 +61,18 @@ _STYLES = (
     _Style("json + struct, tuned", ("stdlib_tuned",), "#CC79A7", "D"),
     _Style("codec.reference (plain Python)", ("reference",), "#D55E00", "v"),
 )
+_OURS, _LIBRARY, _PYTHON = "#0072B2", "#E69F00", "#CC79A7"
+_BARS = {
+    "ecdsa": ("ecdsa (plain Python)", _PYTHON),
+    "cryptography": ("cryptography (OpenSSL)", _PYTHON),
+    "fastecdsa": ("fastecdsa", _PYTHON),
+    "coincurve": ("coincurve's PublicKey.verify", _PYTHON),
+    BARE_RECOVER: ("libsecp256k1 recover, C loop", _LIBRARY),
+    BARE_VERIFY: ("libsecp256k1 verify, C loop", _LIBRARY),
+    "portable": ("stork-codec, portable", _OURS),
+    "ifma": ("stork-codec, AVX-512 IFMA", _OURS),
+}
+"""Labels and colours of the bars for known signers, from above."""
 _PANELS = (("lines", "one buffer of lines"), ("frames", "list of frames"))
 
 
@@ -100,6 +115,34 @@ def _dress(axes: Axes, title: str) -> None:
     axes.yaxis.set_major_formatter(lambda rate, _: _rate(rate))
     axes.grid(True, which="major", color="#dddddd")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_known(times_ns: Mapping[str, float], processor: str, path: Path) -> None:
+    """Writes the picture of known signers: nanoseconds a signature by what verifies.
+
+    What was not measured (a compiler, a package, instructions missing) is left out.
+    """
+    bars = [(times_ns[name], *bar) for name, bar in _BARS.items() if name in times_ns]
+    bars.reverse()  # the lowest bar comes first
+    times_us = [ns / 1e3 for ns, _, _ in bars]
+    figure = Figure(figsize=(11, 1.8 + 0.4 * len(bars)), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.barh(
+        [label for _, label, _ in bars], times_us, color=[color for *_, color in bars]
+    )
+    axes.bar_label(drawn, [format_ratio(time) for time in times_us], padding=4)
+    axes.set(xscale="log", xlabel="microseconds a signature (log scale)")
+    axes.set_xlim(min(times_us, default=1) / 3, max(times_us, default=1) * 3)
+    axes.xaxis.set_major_formatter(lambda time, _: f"{time:,g}")
+    axes.grid(True, axis="x", which="major", color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(
+        "Time to verify a signature where the signer's key is known (less is better)\n"
+        f"one thread, {processor}; stork-codec with hashing, the others without",
+        fontsize=13,
+    )
+    figure.savefig(path)
 
 
 def _rate(rate: float) -> str:

@@ -35,6 +35,8 @@ class Scale:
     n_calls: int
     """Calls in one timed loop, of functions that take about a microsecond."""
     n_signatures: int
+    n_known: int
+    """Messages by one signer, whose key is known."""
     budget: Budget
     cold_budget: Budget
     signature_budget: Budget
@@ -46,6 +48,7 @@ FULL = Scale(
     n_frames=100_000,
     n_calls=2000,
     n_signatures=10_000,
+    n_known=1 << 16,
     budget=Budget(4.0, min_pairs=9),
     cold_budget=Budget(4.0, min_pairs=9, max_pairs=15),
     signature_budget=Budget(12.0, min_pairs=9),
@@ -56,6 +59,7 @@ QUICK = Scale(
     n_frames=5000,
     n_calls=200,
     n_signatures=1000,
+    n_known=1500,
     budget=Budget(0.2, min_pairs=3),
     cold_budget=Budget(0.2, min_pairs=3, max_pairs=15),
     signature_budget=Budget(0.2, min_pairs=3),
@@ -87,6 +91,10 @@ class Inputs:
     @cached_property
     def signed_frames(self) -> Workload:
         return signed(4, self.scale.n_signatures, KEYS)
+
+    @cached_property
+    def known_frames(self) -> Workload:
+        return signed(4, self.scale.n_known, KEYS[:1])
 
 
 def target_rows(inputs: Inputs) -> Iterator[Row]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-import subprocess
-from functools import cache
 from importlib import import_module
-from pathlib import Path
-from shutil import which
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from coincurve import PublicKey
 from coincurve._libsecp256k1 import ffi, lib
+
+from bench.bare import c_loop, library_context, library_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,14 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "KECCAK_PACKAGE",
     "BareLoop",
-    "NoCompilerError",
     "coincurve_address",
     "coincurve_addresses",
     "key_address",
     "new_keccak",
 ]
 
-_SOURCE = Path(__file__).with_name("bare_recover.c")
 _SIGNATURE_LEN, _KEY_LEN = 65, 64
 
 
@@ -64,10 +58,6 @@ def coincurve_addresses(payloads: Iterable[bytes]) -> list[bytes]:
     return [coincurve_address(payload) for payload in payloads]
 
 
-class NoCompilerError(Exception):
-    """The C loop cannot be built; the text says why."""
-
-
 class BareLoop:
     """`secp256k1_ecdsa_recover` of many, in C, by the very library that codec calls.
 
@@ -76,10 +66,9 @@ class BareLoop:
     """
 
     def __init__(self, digests: NDArray[np.uint8], signatures: NDArray[np.uint8]):
-        self._function = _bare_recover()
-        self._context = int(ffi.cast("uintptr_t", lib.secp256k1_context_static))
-        recover = ffi.addressof(lib, "secp256k1_ecdsa_recover")
-        self._recover = int(ffi.cast("uintptr_t", recover))
+        self._function = c_loop("bare_recover", 5)
+        self._context = library_context()
+        self._recover = library_function("secp256k1_ecdsa_recover")
         self._digests = np.ascontiguousarray(digests)
         self._signatures = _parsed(signatures)
         self._keys = np.zeros((len(digests), _KEY_LEN), np.uint8)
@@ -122,23 +111,3 @@ def _parsed(signatures: NDArray[np.uint8]) -> NDArray[np.uint8]:
             raise AssertionError(f"signature {i} cannot be parsed")
         parsed[i] = np.frombuffer(ffi.buffer(struct), np.uint8)
     return parsed
-
-
-@cache
-def _bare_recover() -> Callable[..., int]:
-    """The compiled C loop."""
-    compiler = which("cc")
-    if compiler is None:
-        raise NoCompilerError("there is no C compiler (cc)")
-    with TemporaryDirectory(prefix="stork-codec-bench-") as folder:
-        path = Path(folder, "bare_recover.so")
-        command = [compiler, "-O3", "-shared", "-fPIC", "-o", str(path), str(_SOURCE)]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except (OSError, subprocess.CalledProcessError) as exc:
-            detail = getattr(exc, "stderr", "") or exc
-            raise NoCompilerError(f"cc failed: {detail}") from exc
-        function = ctypes.CDLL(str(path)).bare_recover
-    function.argtypes = [ctypes.c_void_p] * 5 + [ctypes.c_size_t]
-    function.restype = ctypes.c_size_t
-    return function

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import codec
+from bench.bare import NoCompilerError
 from bench.context import two_threads
 from bench.recovery import (
     KECCAK_PACKAGE,
     BareLoop,
-    NoCompilerError,
     coincurve_address,
     coincurve_addresses,
     key_address,
@@ -23,7 +23,7 @@ from bench.recovery import (
 )
 from bench.rows import Row
 from bench.timing import Side, interleave, looped
-from bench.workloads import KEYS, signed
+from bench.workloads import KEYS, payloads_of, signatures_of, signed
 from codec import _core, reference
 
 if TYPE_CHECKING:
@@ -51,10 +51,9 @@ class _Signed:
     def __init__(self, work: Workload) -> None:
         self.work = work
         self.batch = codec.decode(work.frames)
-        self.payloads = _payloads(self.batch)
+        self.payloads = payloads_of(self.batch)
         self.digests = codec.digests(self.batch)
-        joined = b"".join(payload[:65] for payload in self.payloads)
-        self.signatures = np.frombuffer(joined, np.uint8).reshape(-1, 65)
+        self.signatures = signatures_of(self.batch)
         keys = [key_address(key.public_key) for key in KEYS]
         self.signers = keys[: len(self.payloads)]
         self.n = len(self.payloads)
@@ -175,7 +174,7 @@ def hash_rows(inputs: Inputs) -> Iterator[Row]:
     """keccak256 of the signed part of messages of several sizes."""
     frames = _mixed_frames(inputs.scale.n_signatures)
     batch = codec.decode(frames)
-    bodies = [payload[65:] for payload in _payloads(batch)]
+    bodies = [payload[65:] for payload in payloads_of(batch)]
     expected = b"".join(new_keccak(body).digest() for body in bodies)
     best = _core.instruction_set()
     sizes = f"{min(map(len, bodies))} to {max(map(len, bodies))} bytes"
@@ -217,10 +216,6 @@ def _mixed_frames(n: int) -> list[bytes]:
     frames = [frame for several in works for frame in several]
     order = np.random.default_rng(0).permutation(len(frames))
     return [frames[i] for i in order[:n]]
-
-
-def _payloads(batch: Batch) -> list[bytes]:
-    return [bytes(batch.payload(i)) for i in range(len(batch.messages))]
 
 
 def _require(is_equal: bool, name: str) -> None:

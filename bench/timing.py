@@ -25,6 +25,7 @@ __all__ = [
     "Copy",
     "Ratio",
     "Side",
+    "balanced",
     "consume",
     "interleave",
     "looped",
@@ -97,6 +98,35 @@ def interleave(over: Side, under: Side, budget: Budget) -> Ratio:
     return ratio_of(
         [ns / over.n_calls for ns in over_ns], [ns / under.n_calls for ns in under_ns]
     )
+
+
+def balanced(over: Side, under: Side) -> tuple[Side, Side]:
+    """Both, the shorter one repeated until it takes about as long as the other.
+
+    For sides that differ much: while others use the processor, what takes a millisecond
+    often escapes them and what takes fifty does not, so that the ratio of such a pair
+    would be too large.
+    """
+    times = []
+    for side in (over, under):
+        _time_ns(side)
+        times.append(min(_time_ns(side) for _ in range(3)))
+    over_ns, under_ns = times
+    return (
+        _repeated(over, round(under_ns / max(over_ns, 1))),
+        _repeated(under, round(over_ns / max(under_ns, 1))),
+    )
+
+
+def _repeated(side: Side, n: int) -> Side:
+    if n <= 1:
+        return side
+
+    def run() -> None:
+        for _ in repeat(None, n):
+            side.run()
+
+    return Side(run, side.n_calls * n, side.prepare)
 
 
 def _time_ns(side: Side) -> int:

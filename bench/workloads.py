@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from codec import Batch
+
 __all__ = [
     "FIRST_NS",
     "KEYS",
@@ -27,6 +29,8 @@ __all__ = [
     "Workload",
     "asset_columns",
     "frame_len",
+    "payloads_of",
+    "signatures_of",
     "signed",
     "signed_of_len",
     "unsigned",
@@ -135,6 +139,17 @@ def unsigned(n_assets: int, n_messages: int) -> Workload:
 def frame_len(n_assets: int) -> int:
     """Bytes of a compact signed frame of layout 1."""
     return 32 + 2 * (75 + 18 * n_assets)
+
+
+def payloads_of(batch: Batch) -> list[bytes]:
+    """Each message's payload."""
+    return [bytes(batch.payload(i)) for i in range(len(batch.messages))]
+
+
+def signatures_of(batch: Batch) -> NDArray[np.uint8]:
+    """Each message's signature: r, s and v, shape (n, 65)."""
+    joined = b"".join(payload[:65] for payload in payloads_of(batch))
+    return np.frombuffer(joined, np.uint8).reshape(-1, 65)
 
 
 def _messages(

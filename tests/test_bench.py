@@ -5,20 +5,37 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from time import sleep
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import codec
-from bench import agreement, process, recovery
+from bench import agreement, bare, process
+from bench.bare import NoCompilerError
 from bench.context import context_rows
+from bench.known import BARE_RECOVER, BARE_VERIFY, known_rows, times_of
+from bench.plot import draw_known
 from bench.ratios import QUICK, Inputs, target_rows
-from bench.recovery import BareLoop, NoCompilerError, coincurve_addresses
+from bench.recovery import BareLoop, coincurve_addresses
 from bench.rows import verdict
 from bench.signatures import hash_rows, signature_rows
-from bench.timing import Budget, Side, interleave
-from bench.workloads import KEYS, MIB, SIZES, frame_len, signed, signed_of_len
-from codec import _core
+from bench.timing import Budget, Side, balanced, interleave
+from bench.verification import RIVALS, BareVerify, signed_rows
+from bench.workloads import (
+    KEYS,
+    MIB,
+    SIZES,
+    frame_len,
+    payloads_of,
+    signatures_of,
+    signed,
+    signed_of_len,
+)
+from codec import _core, tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BUDGET = Budget(0.0, min_pairs=2, max_pairs=2)
 TINY = replace(
@@ -28,6 +45,7 @@ TINY = replace(
     n_frames=100,
     n_calls=50,
     n_signatures=70,
+    n_known=200,
     budget=BUDGET,
     cold_budget=BUDGET,
     signature_budget=BUDGET,
@@ -64,15 +82,14 @@ def test_rows_are_measured() -> None:
 def test_signing_keys_are_recovered() -> None:
     work = signed(4, 2 * len(KEYS) + 1, KEYS)
     batch = codec.decode(work.frames)
-    payloads = [bytes(batch.payload(i)) for i in range(len(work.frames))]
-    signatures = np.frombuffer(b"".join(p[:65] for p in payloads), np.uint8)
+    payloads = payloads_of(batch)
     signers = [
         codec.keccak256(key.public_key.format(compressed=False)[1:])[12:]
         for key in KEYS
     ]
     expected = [*signers, *signers, signers[0]]
     assert coincurve_addresses(payloads) == expected
-    loop = BareLoop(codec.digests(batch), signatures.reshape(-1, 65))
+    loop = BareLoop(codec.digests(batch), signatures_of(batch))
     loop.run(0, 3)
     loop.run(3, len(payloads))
     assert loop.addresses() == expected
@@ -81,7 +98,7 @@ def test_signing_keys_are_recovered() -> None:
 def test_rows_without_a_compiler(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recovery._bare_recover.cache_clear()
+    bare.c_loop.cache_clear()
     monkeypatch.setenv("PATH", "")
     with pytest.raises(NoCompilerError, match="no C compiler"):
         BareLoop(np.empty((0, 32), np.uint8), np.empty((0, 65), np.uint8))
@@ -89,6 +106,54 @@ def test_rows_without_a_compiler(
     assert "one thread / two" in ratios
     assert not any(of.startswith("bare") for of in ratios)
     assert "left out" in capsys.readouterr().out
+
+
+def test_known_rows_are_measured(tmp_path: Path) -> None:
+    before = tables.verify_path()
+    rows = list(known_rows(Inputs(TINY)))
+    assert tables.verify_path() == before
+    assert all(math.isfinite(row.ratio.median) for row in rows)
+    n_paths = len(_core.verify_paths())
+    assert sum(row.must is not None for row in rows) == 2 * n_paths + (n_paths > 1)
+    times = times_of(rows)
+    assert {BARE_RECOVER, BARE_VERIFY, "coincurve", *_core.verify_paths()} <= set(times)
+    draw_known(times, "some processor", tmp_path / "known.png")
+    assert (tmp_path / "known.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_known_rows_without_ifma_and_a_compiler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare.c_loop.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(_core, "verify_paths", lambda: ("portable",))
+    monkeypatch.setattr(tables, "_path", "portable")
+    rows = list(known_rows(Inputs(TINY)))
+    times = times_of(rows)
+    assert "portable" in times
+    assert not {BARE_RECOVER, BARE_VERIFY, "ifma"} & set(times)
+    assert not any("ifma" in row.work for row in rows)
+    printed = capsys.readouterr().out
+    assert "left out: path ifma" in printed
+    assert "left out: verification against C loops" in printed
+
+
+def test_verifiers_tell_good_from_bad() -> None:
+    key = KEYS[0].public_key
+    batch = codec.decode(signed(4, 9, KEYS[:2]).frames)  # every other one by this key
+    expected = [i % 2 == 0 for i in range(9)]
+    digests, signatures = codec.digests(batch), signatures_of(batch)
+    loop = BareVerify(key, digests, signatures)
+    assert loop.run(0, 4) == 2
+    assert loop.run(4, 9) == 3
+    assert loop.verdicts.tolist() == expected
+    rows = signed_rows(digests, signatures)
+    for rival in RIVALS:
+        try:
+            judge = rival.bind(key, rows)
+        except ImportError:
+            continue
+        assert judge() == expected, rival.package
 
 
 def test_hashing_leaves_the_instruction_set_alone() -> None:
@@ -109,6 +174,17 @@ def test_preparing_is_not_timed() -> None:
     ratio = interleave(over, Side(lambda: sleep(0.002)), BUDGET)
     assert calls == ["prepare", "run"] * 3
     assert ratio.median < 1
+
+
+def test_the_shorter_side_is_repeated() -> None:
+    calls: list[str] = []
+    over = Side(lambda: sleep(0.02), n_calls=3)
+    under = Side(lambda: sleep(0.001), 5, lambda: calls.append("prepare"))
+    long, short = balanced(over, under)
+    assert long is over
+    assert short.n_calls % 5 == 0
+    assert 2 <= short.n_calls // 5 <= 20
+    assert short.prepare is under.prepare
 
 
 def test_process_measurements_run() -> None:
