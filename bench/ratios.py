@@ -51,7 +51,7 @@ FULL = Scale(
     n_known=1 << 16,
     budget=Budget(4.0, min_pairs=9),
     cold_budget=Budget(4.0, min_pairs=9, max_pairs=15),
-    signature_budget=Budget(12.0, min_pairs=9),
+    signature_budget=Budget(6.0, min_pairs=9),
 )
 QUICK = Scale(
     lines_len=8 * MIB,
