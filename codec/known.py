@@ -210,10 +210,10 @@ class _Remembered:
     def _look(self, wanted: set[bytes], batch: _core.BatchBase) -> None:
         if batch.payload_arena is None:
             return
-        rows = np.flatnonzero(batch.messages["kind"]).tolist()
-        for i in random.sample(rows, min(len(rows), _N_SAMPLES)):
+        rows = np.flatnonzero(batch.messages["kind"])
+        for k in random.sample(range(len(rows)), min(len(rows), _N_SAMPLES)):
             try:
-                signer = KnownSigner(payload_bytes(batch, i))
+                signer = KnownSigner(payload_bytes(batch, int(rows[k])))
             except SignatureError:
                 continue
             if signer._address in wanted:
