@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
 import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -68,13 +72,29 @@ def need(tool: str, package: str) -> str:
     return path
 
 
+@cache
+def core_objects(compiler: str, *flags: str) -> dict[str, Path]:
+    """The core's object files by the names of their sources, compiled once."""
+    folder = Path(tempfile.mkdtemp(prefix="stork-codec-core-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    objects = {source.name: folder / f"{source.stem}.o" for source in CORE}
+
+    def compile_one(source: Path) -> None:
+        must(compiler, *FLAGS, *flags, "-c", source, "-o", objects[source.name])
+
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        list(executor.map(compile_one, CORE))
+    return objects
+
+
 def build(
     target: Path, sources: tuple[str, ...], *flags: str, compiler: str = "cc"
 ) -> Path:
-    """Compiles a program together with the core."""
+    """Compiles a program and links it with the core."""
     own = {INCLUDED.get(source) for source in sources}
     files = [FOLDER / source for source in sources]
-    files += [source for source in CORE if source.name not in own]
+    core = core_objects(compiler, *flags)
+    files += [path for name, path in core.items() if name not in own]
     must(compiler, *FLAGS, *flags, f"-I{ROOT / 'src_c'}", *files, "-o", target)
     return target
 
@@ -158,13 +178,11 @@ def symbols(file: Path, *flags: str) -> set[str]:
 DEFINED = ["-gU"] if sys.platform == "darwin" else ["-g", "--defined-only"]
 
 
-def test_objects_define_only_prefixed_symbols(tmp_path: Path) -> None:
+def test_objects_define_only_prefixed_symbols() -> None:
     need("cc", "gcc")
     found: set[str] = set()
-    for source in CORE:
-        target = tmp_path / f"{source.stem}.o"
-        must("cc", *FLAGS, "-O2", "-c", source, "-o", target)
-        found |= symbols(target, *DEFINED)
+    for path in core_objects("cc", "-O2").values():
+        found |= symbols(path, *DEFINED)
     assert "codec_lines_decode" in found
     assert {name for name in found if not name.startswith("codec_")} == set()
 
