@@ -431,6 +431,13 @@ def n_so_far(out: bytes) -> int:
     return int(count[1].replace(b",", b""))
 
 
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves the commands that are run time to be interrupted: 30 us a signature."""
+    monkeypatch.setenv("STORK_CODEC_VERIFY", "libsecp256k1")
+
+
+@pytest.mark.usefixtures("slow")
 def test_interrupt_in_a_terminal(tmp_path: Path) -> None:
     name = archive_of(tmp_path / "archive", 200_000)
     status, out, shown = in_terminal(
@@ -442,6 +449,7 @@ def test_interrupt_in_a_terminal(tmp_path: Path) -> None:
     assert shown.rstrip().endswith((b"\x1b[2K", b"\x1b[?25h"))  # the bar is gone
 
 
+@pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_interrupt_shows_the_counts(threads: str) -> None:
     running = subprocess.Popen(
