@@ -16,7 +16,7 @@ from codec._secp256k1 import library
 from codec.addresses import checksum_address, read_signers
 from codec.errors import DecodeError, ErrorCode, SignatureError
 from codec.integrity import ensure_checked
-from codec.rows import as_rows, payload_bytes, read_v_offset
+from codec.rows import as_signed, payload_bytes
 from codec.tables import LIBRARY, generator_points, verify_path
 
 if TYPE_CHECKING:
@@ -99,11 +99,7 @@ class KnownSigner:
 
         Returns bool, shape (n,).
         """
-        offset = read_v_offset(v_offset)
-        rows = as_rows(digests, "digests", 32)
-        signed = as_rows(signatures, "signatures", 65)
-        if len(rows) != len(signed):
-            raise ValueError(f"{len(rows)} digests, but {len(signed)} signatures")
+        rows, signed, offset = as_signed(digests, signatures, v_offset)
         known = _known_keys([self], len(rows))
         return _core.verify_digests(
             rows, signed, offset, self._address, library(), threads, known

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_rows", "payload_bytes", "read_v_offset"]
+__all__ = ["as_rows", "as_signed", "payload_bytes"]
 
 
 def as_rows(array: Any, name: str, width: int | None) -> NDArray[np.uint8]:
@@ -31,12 +31,22 @@ def as_rows(array: Any, name: str, width: int | None) -> NDArray[np.uint8]:
     return np.asarray(array)
 
 
-def read_v_offset(v_offset: int) -> int:
-    """The number from which v counts. Raises ValueError outside 0 .. 254."""
+def as_signed(
+    digests: Any, signatures: Any, v_offset: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
+    """Digests, as many signatures, and the number from which their v counts.
+
+    Raises TypeError for another dtype, ValueError for other shapes, for unequal lengths
+    and for a `v_offset` outside 0 .. 254.
+    """
     offset = index(v_offset)
     if not 0 <= offset <= 254:
         raise ValueError(f"v_offset must be in 0 .. 254, not {offset}")
-    return offset
+    rows = as_rows(digests, "digests", 32)
+    signed = as_rows(signatures, "signatures", 65)
+    if len(rows) != len(signed):
+        raise ValueError(f"{len(rows)} digests, but {len(signed)} signatures")
+    return rows, signed, offset
 
 
 def payload_bytes(batch: Any, i: int) -> bytes:

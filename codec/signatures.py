@@ -12,7 +12,7 @@ from codec import _core
 from codec._secp256k1 import library
 from codec.integrity import cross_check as check_verdicts
 from codec.known import choose, read_known_signers
-from codec.rows import as_rows, read_v_offset
+from codec.rows import as_rows, as_signed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,11 +146,7 @@ def recover_digests(
     Raises TypeError for another dtype, ValueError for other shapes, for unequal lengths
     and for a `v_offset` outside 0 .. 254, IntegrityError as `recover`.
     """
-    offset = read_v_offset(v_offset)
-    rows = as_rows(digests, "digests", 32)
-    signed = as_rows(signatures, "signatures", 65)
-    if len(rows) != len(signed):
-        raise ValueError(f"{len(rows)} digests, but {len(signed)} signatures")
+    rows, signed, offset = as_signed(digests, signatures, v_offset)
     return _core.recover_digests(rows, signed, offset, library(), threads)
 
 

@@ -1,6 +1,6 @@
 /* Verification by known keys over batches: a path does the arithmetic, and libsecp256k1
  * decides what no path may. */
-#include "known.h"
+#include "scalar64.h"
 #include "signed.h"
 
 /* Where things stand in a worker's memory, behind the path's own. */
@@ -90,11 +90,6 @@ void codec_known_judge(const codec_recovery *job, size_t start, size_t n,
     }
 }
 
-static codec_u256 load_be256(const uint8_t *p) {
-    return (codec_u256){
-        {load_be64(p + 24), load_be64(p + 16), load_be64(p + 8), load_be64(p)}};
-}
-
 int codec_points_make(codec_points *table, codec_buffer *memory, unsigned window,
                       const uint8_t key[64]) {
     codec_buffer scratch = {NULL, 0};
@@ -107,7 +102,8 @@ int codec_points_make(codec_points *table, codec_buffer *memory, unsigned window
         return CODEC_NO_MEMORY;
     }
     *table = (codec_points){window, n_rows, (uint64_t *)(void *)memory->data};
-    codec_points_build(table, load_be256(key), load_be256(key + 32), scratch.data);
+    codec_points_build(table, scalar_load_be(key), scalar_load_be(key + 32),
+                       scratch.data);
     codec_buffer_release(&scratch);
     return 0;
 }

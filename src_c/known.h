@@ -48,6 +48,9 @@ typedef struct {
 /* modular.c: variable time. `x` is below the modulus and not 0. */
 codec_u256 codec_inverse_mod_p(codec_u256 x);
 codec_u256 codec_inverse_mod_n(codec_u256 x);
+/* (2^(window * n_rows) - 1) / 2 mod n: what scalars are shifted by before they are cut
+ * into windows. */
+codec_u256 codec_window_shift(unsigned window, unsigned n_rows);
 
 /* points.c: fills a table whose `points` has room for n_rows << (window - 1) points.
  * x, y: the base, affine, reduced; it is on the curve and not infinity. `scratch` has

@@ -181,37 +181,10 @@ static IFMA_TARGET void chains_start(work *w) {
         w->products[i] = limbs_all((codec_u256){{1}});
 }
 
-/* (2^(window * n_rows) - 1) / 2 mod n. */
-static codec_u256 digits_offset(const codec_points *points) {
-    static const uint64_t n[4] = {0xBFD25E8CD0364141, 0xBAAEDCE6AF48A03B,
-                                  0xFFFFFFFFFFFFFFFE, 0xFFFFFFFFFFFFFFFF};
-    /* 2^256 mod n, then doubled up to 14 times: below 2^144 */
-    uint64_t x[4] = {0x402DA1732FC9BEBF, 0x4551231950B75FC4, 1, 0};
-    for (unsigned k = 256; k < points->window * points->n_rows; k++) {
-        x[2] = x[2] << 1 | x[1] >> 63;
-        x[1] = x[1] << 1 | x[0] >> 63;
-        x[0] <<= 1;
-    }
-    /* x - 1, and n added where that is odd; this may need a 257th bit */
-    uint64_t borrow = x[0] == 0, odd = borrow || !(x[0] & 1), carry = 0;
-    x[0]--;
-    if (borrow && x[1]-- == 0)
-        x[2]--;
-    for (int i = 0; odd && i < 4; i++) {
-        uint64_t sum = x[i] + carry;
-        carry = sum < carry;
-        x[i] = sum + n[i];
-        carry += x[i] < sum;
-    }
-    for (int i = 0; i < 4; i++)
-        x[i] = x[i] >> 1 | (i < 3 ? x[i + 1] : carry) << 63;
-    return (codec_u256){{x[0], x[1], x[2], x[3]}};
-}
-
 /* The digits of u1 and u2 of every signature. An inverse on the way back is R times
  * that of the product (lanes_invert); so is w, which makes z w / R = z / s. */
 static IFMA_TARGET void digits_make(const batch *b, work *w) {
-    limbs offset = limbs_all(digits_offset(b->g)), r, s;
+    limbs offset = limbs_all(codec_window_shift(b->g->window, b->g->n_rows)), r, s;
     chains_start(w);
     for (size_t i = 0; i < b->n_groups; i++) {
         signatures_load(b, i, &r, &s);

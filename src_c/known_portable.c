@@ -50,7 +50,7 @@ static inline void entry_fetch(const uint64_t *const tables[2], uint32_t e) {
 static void entries_fill(workshop *w, const codec_points *g,
                          const uint8_t (*digests)[32], const uint8_t (*signatures)[65],
                          size_t n) {
-    const codec_u256 shift = scalar_window_shift(g->window, g->n_rows);
+    const codec_u256 shift = codec_window_shift(g->window, g->n_rows);
     codec_u256 product = {{1, 0, 0, 0}};
     for (size_t i = 0; i < n; i++) {
         w->scalar_products[i] = product;

@@ -1,7 +1,7 @@
 /* Inverses modulo the field's prime and the group's order, after Bernstein and Yang:
  * division steps on the lowest 62 bits, gathered in a matrix that is then applied to
  * the whole numbers. */
-#include "known.h"
+#include "scalar64.h"
 
 __extension__ typedef __int128 wide;
 
@@ -190,3 +190,25 @@ static inline codec_u256 inverse(codec_u256 x, const modulus *m) {
 codec_u256 codec_inverse_mod_p(codec_u256 x) { return inverse(x, &mod_p); }
 
 codec_u256 codec_inverse_mod_n(codec_u256 x) { return inverse(x, &mod_n); }
+
+codec_u256 codec_window_shift(unsigned window, unsigned n_rows) {
+    /* 2^256 mod n, less 1 after the doublings: n - 1 is what is added. */
+    codec_u256 x = {{0x402DA1732FC9BEBFULL, 0x4551231950B75FC4ULL, 1, 0}};
+    const codec_u256 minus_one = {{SCALAR_N0 - 1, SCALAR_N1, SCALAR_N2, SCALAR_N3}};
+    for (unsigned i = 256; i < window * n_rows; i++)
+        x = scalar_add(x, x);
+    x = scalar_add(x, minus_one);
+    /* Half of x, or of x + n where x is odd. */
+    uint64_t odd = 0 - (x.w[0] & 1);
+    const uint64_t n[4] = {SCALAR_N0, SCALAR_N1, SCALAR_N2, SCALAR_N3};
+    scalar_wide sum = 0;
+    for (int i = 0; i < 4; i++) {
+        sum += (scalar_wide)x.w[i] + (n[i] & odd);
+        x.w[i] = (uint64_t)sum;
+        sum >>= 64;
+    }
+    for (int i = 0; i < 3; i++)
+        x.w[i] = x.w[i] >> 1 | x.w[i + 1] << 63;
+    x.w[3] = x.w[3] >> 1 | (uint64_t)sum << 63;
+    return x;
+}

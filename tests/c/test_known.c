@@ -332,7 +332,7 @@ static void scalar_test(int rounds) {
     }
     for (unsigned window = 2; window <= 16; window++) {
         unsigned n_rows = (255 + window) / window;
-        u256 shift = scalar_window_shift(window, n_rows), e = ONE;
+        u256 shift = codec_window_shift(window, n_rows), e = ONE;
         for (unsigned i = 0; i < window * n_rows; i++)
             e = add_mod(e, e, N);
         CHECK(equal(add_mod(shift, shift, N), sub_mod(e, ONE, N)), "shift, %u", window);
@@ -636,7 +636,7 @@ enum { MAX_CRAFTED = 256 };
 static size_t crafted_make(signed_digest *d, unsigned window, u256 key,
                            const ladder *q) {
     const unsigned n_rows = (255 + window) / window;
-    const u256 shift = scalar_window_shift(window, n_rows);
+    const u256 shift = codec_window_shift(window, n_rows);
     const u256 inverse_key = inverse_mod(key, N);
     size_t n = 0;
     u256 special[] = {ZERO,
