@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, Literal, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer, disjoint_base
 
 _Batch = TypeVar("_Batch", bound=BatchBase)
@@ -35,6 +35,7 @@ class BatchBase:
     @property
     def verified(self) -> NDArray[np.bool_] | None: ...
     def copy(self) -> Self: ...
+    def select(self, keep: ArrayLike) -> Self: ...
     def __len__(self) -> int: ...
 
 @disjoint_base

@@ -175,6 +175,7 @@ cdef extern from "codec.h" nogil:
     void codec_recovery_stop(codec_recovery *)
     uint64_t codec_signature_offset(const codec_signed *, size_t, int)
     int codec_output_drop(codec_output *, codec_signer *, uint8_t *)
+    int codec_output_select(codec_output *, const codec_output *, const uint8_t *)
     void codec_messages_digest(uint8_t *, const codec_signed *)
     void codec_eip191_digest(uint8_t *, const uint8_t *, ptrdiff_t, size_t)
     const char *codec_isa_name(size_t)
@@ -266,6 +267,7 @@ cdef cnp.dtype MESSAGES = _dtypes.MESSAGE_DTYPE
 cdef cnp.dtype ERRORS = _dtypes.ERROR_DTYPE
 cdef cnp.dtype VALUES = _dtypes.VALUE_DTYPE
 cdef cnp.dtype BYTES = np.dtype(np.uint8)
+cdef cnp.dtype BOOLS = np.dtype(np.bool_)
 cdef cnp.dtype UINT16S = np.dtype(np.uint16)
 
 

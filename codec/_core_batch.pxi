@@ -86,6 +86,44 @@ cdef class BatchBase:
             batch.signers, batch.verified = self.signers.copy(), self.verified.copy()
         return batch
 
+    def select(self, keep):
+        """A Batch with memory of its own that has only the chosen messages.
+
+        keep: bools, one for each message. Updates, payloads, `signers` and `verified`
+        go with their messages, in order; `errors` stay as they are. Raises TypeError
+        for what are no bools, ValueError for another number of them.
+        """
+        cdef cnp.ndarray chosen = mask_copy(keep, self._out.n_messages)
+        cdef const uint8_t *mask = <const uint8_t *>cnp.PyArray_DATA(chosen)
+        cdef Buffers buffers = Buffers.__new__(Buffers)
+        cdef int status
+        if self._out.n_updates <= BLOCK_LEN // sizeof(codec_update):
+            status = codec_output_select(&buffers.out, &self._out, mask)
+        else:
+            with nogil:
+                status = codec_output_select(&buffers.out, &self._out, mask)
+        if status:
+            raise MemoryError
+        cdef BatchBase batch = batch_new(type(self), buffers)
+        if self.verified is not None:
+            batch.signers = self.signers[chosen]
+            batch.verified = self.verified[chosen]
+        return batch
+
+
+cdef cnp.ndarray mask_copy(object keep, size_t n):
+    """The n bools, in memory that nobody else knows of."""
+    if isinstance(keep, np.ma.MaskedArray):
+        raise TypeError("keep must not be a masked array")
+    cdef cnp.ndarray mask = np.array(keep, order="C")
+    if mask.dtype != BOOLS and cnp.PyArray_SIZE(mask):
+        raise TypeError(f"keep must be bools, one for each message, not {mask.dtype}")
+    if cnp.PyArray_NDIM(mask) != 1 or cnp.PyArray_SIZE(mask) != <cnp.npy_intp>n:
+        shape = tuple([cnp.PyArray_DIM(mask, i) for i in range(cnp.PyArray_NDIM(mask))])
+        raise ValueError(
+            f"keep must have the shape ({n},), a bool for each message, not {shape}")
+    return mask if mask.dtype == BOOLS else mask.astype(BOOLS)
+
 
 cdef BatchBase batch_new(type batch_type, Buffers buffers):
     cdef BatchBase batch = batch_type.__new__(batch_type)

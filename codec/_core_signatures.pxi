@@ -1,7 +1,6 @@
 # keccak256, and who signed: libsecp256k1's recovery over whole batches.
 
 cdef cnp.dtype SIGNERS = _dtypes.SIGNER_DTYPE
-cdef cnp.dtype BOOLS = np.dtype(np.bool_)
 
 # Blocks of recoveries (a millisecond each) between two looks at signals and errors.
 cdef size_t TURN = 32

@@ -39,7 +39,8 @@ class Batch(BatchBase):
         who signed. None where it was given none. They always own their memory.
 
     The arrays of a `Decoder`'s batch are views of its buffers, overwritten by its next
-    call, even one that raises; `copy()` keeps them. All others own their memory.
+    call, even one that raises; `copy()` keeps them, and `select(keep)` those of the
+    chosen messages, with all that is theirs. All others own their memory.
     """
 
     __slots__ = ()

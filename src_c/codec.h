@@ -271,6 +271,11 @@ uint64_t codec_signature_offset(const codec_signed *items, size_t i, int code);
  * input, whose index behind the last is the number of rows and errors. */
 int codec_output_drop(codec_output *out, codec_signer *signers, uint8_t *verified);
 
+/* Makes `out` (empty) a copy of those messages of `from` for which `keep` is not 0, and
+ * of all its errors. Nobody else writes to `keep`; to the rows of `from` they may. */
+int codec_output_select(codec_output *out, const codec_output *from,
+                        const uint8_t *keep);
+
 /* What each message's signature signs (zeros for an unsigned one): n * 32 bytes. */
 void codec_messages_digest(uint8_t *digests, const codec_signed *items);
 /* EIP-191's digest of each 32-byte hash. */

@@ -1,4 +1,4 @@
-/* Takes messages with bad signatures out of a result, and lists them as errors. */
+/* Takes messages out of a result: bad signatures, listed as errors; or all but some. */
 #include "internal.h"
 
 /* The code and the byte of a bad signature, in its place among the errors. Goes from
@@ -34,40 +34,46 @@ static void errors_merge(codec_output *out, const codec_signer *signers,
     out->n_errors += n_dropped;
 }
 
-static void move(codec_buffer buffer, size_t to, size_t from, size_t n) {
-    if (n && to != from)
-        memmove(buffer.data + to, buffer.data + from, n);
+/* A message of `from` with what is left of the updates and payloads, of which `row` and
+ * `byte` have gone to those before it; `len`: bytes of its payload that are there. Both
+ * stand in the order of their messages, so that sums say where; what the rows say of
+ * places is not asked, since another thread may write to them. */
+static codec_message message_clamp(codec_message message, const codec_output *from,
+                                   size_t row, size_t byte, size_t *len) {
+    message.update_count = (uint32_t)least(message.update_count, from->n_updates - row);
+    *len = least(message.payload_len, from->payloads_len - byte);
+    if (from->keep_payloads)
+        message.payload_len = (uint32_t)*len;
+    return message;
 }
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static void move(codec_buffer to, size_t at, codec_buffer from, size_t start,
+                 size_t n) {
+    if (n && to.data + at != from.data + start)
+        memmove(to.data + at, from.data + start, n);
+}
 
-/* Moves what is verified to the front. Updates and payloads stand in the order of their
- * messages, so sums say where; what the rows say of places is not asked, since another
- * thread may write to them. */
-static void messages_keep(codec_output *out, codec_signer *signers, uint8_t *verified) {
+/* The chosen messages of `from`, whose rows of messages `out` has already, one behind
+ * the other in `out`, which has room for them and may be `from` itself. */
+static void messages_keep(codec_output *out, const codec_output *from,
+                          const uint8_t *keep) {
     codec_message *messages = (codec_message *)(void *)out->messages.data;
-    size_t row = 0, byte = 0, n_rows = 0, n_bytes = 0, n_kept = 0;
-    for (size_t i = 0; i < out->n_messages; i++) {
-        codec_message message = messages[i];
-        message.update_count =
-            (uint32_t)least(message.update_count, out->n_updates - row);
-        message.payload_len =
-            (uint32_t)least(message.payload_len, out->payloads_len - byte);
-        if (verified[i]) {
-            move(out->updates, n_rows * sizeof(codec_update),
+    size_t row = 0, byte = 0, n_rows = 0, n_bytes = 0, n_kept = 0, len;
+    for (size_t i = 0; i < from->n_messages; i++) {
+        codec_message message = message_clamp(messages[i], from, row, byte, &len);
+        if (keep[i]) {
+            move(out->updates, n_rows * sizeof(codec_update), from->updates,
                  row * sizeof(codec_update),
                  message.update_count * sizeof(codec_update));
-            move(out->payloads, n_bytes, byte, message.payload_len);
+            move(out->payloads, n_bytes, from->payloads, byte, len);
             message.first_update = n_rows;
-            message.payload_offset = n_bytes;
+            message.payload_offset = len ? n_bytes : 0;
             n_rows += message.update_count;
-            n_bytes += message.payload_len;
-            messages[n_kept] = message;
-            signers[n_kept] = signers[i];
-            verified[n_kept++] = 1;
+            n_bytes += len;
+            messages[n_kept++] = message;
         }
         row += message.update_count;
-        byte += message.payload_len;
+        byte += len;
     }
     out->n_messages = n_kept;
     out->n_updates = n_rows;
@@ -76,15 +82,51 @@ static void messages_keep(codec_output *out, codec_signer *signers, uint8_t *ver
 
 int codec_output_drop(codec_output *out, codec_signer *signers, uint8_t *verified) {
     const size_t n = out->n_messages;
-    size_t n_dropped = 0;
+    size_t n_kept = 0;
     for (size_t i = 0; i < n; i++)
-        n_dropped += !verified[i];
-    if (n_dropped == 0)
+        n_kept += verified[i] != 0;
+    if (n_kept == n)
         return 0;
     size_t used = out->n_errors * sizeof(codec_error);
-    if (output_reserve(out, &out->errors, used, n_dropped * sizeof(codec_error)))
+    size_t more = (n - n_kept) * sizeof(codec_error);
+    if (output_reserve(out, &out->errors, used, more))
         return CODEC_NO_MEMORY;
-    errors_merge(out, signers, verified, n_dropped);
-    messages_keep(out, signers, verified);
+    errors_merge(out, signers, verified, n - n_kept);
+    messages_keep(out, out, verified);
+    for (size_t i = 0, to = 0; i < n; i++)
+        if (verified[i])
+            signers[to++] = signers[i];
+    memset(verified, 1, n_kept);
+    return 0;
+}
+
+/* Room for the chosen ones of the messages whose rows `out` has. */
+static int output_reserve_kept(codec_output *out, const codec_output *from,
+                               const uint8_t *keep) {
+    const codec_message *messages = (const codec_message *)(void *)out->messages.data;
+    size_t row = 0, byte = 0, n_rows = 0, n_bytes = 0, len;
+    for (size_t i = 0; i < from->n_messages; i++) {
+        codec_message message = message_clamp(messages[i], from, row, byte, &len);
+        row += message.update_count;
+        byte += len;
+        n_rows += keep[i] ? message.update_count : 0;
+        n_bytes += keep[i] ? len : 0;
+    }
+    return output_reserve(out, &out->updates, 0, n_rows * sizeof(codec_update)) ||
+                   output_reserve(out, &out->payloads, 0, n_bytes)
+               ? CODEC_NO_MEMORY
+               : 0;
+}
+
+int codec_output_select(codec_output *out, const codec_output *from,
+                        const uint8_t *keep) {
+    /* The rows of messages come first, and whole: in memory that nobody else writes to,
+     * the sums are the same in both passes. */
+    codec_output rows = *from;
+    rows.n_updates = rows.payloads_len = 0;
+    if (codec_output_copy(out, &rows) || output_reserve_kept(out, from, keep))
+        return CODEC_NO_MEMORY;
+    messages_keep(out, from, keep);
+    codec_output_trim(out);
     return 0;
 }

@@ -71,6 +71,8 @@ extern const codec_kernels *codec_kernels_active;
 void codec_keccak256_many_avx2(uint8_t *digests, const codec_span *data, size_t n);
 void codec_keccak256_many_avx512(uint8_t *digests, const codec_span *data, size_t n);
 
+static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
 static inline uint16_t load_be16(const uint8_t *p) {
     uint16_t x;
     memcpy(&x, p, 2);

@@ -64,6 +64,30 @@ class Batch:
             None if self.signers is None else self.signers.copy(),
         )
 
+    def select(self, keep: npt.ArrayLike) -> Batch:
+        """The chosen messages, as if they alone had been decoded; all the errors.
+
+        keep: one bool a message. TypeError for what are no bools, ValueError for
+        another number of them.
+        """
+        mask = _read_mask(keep, len(self.messages))
+        messages = copy_table(self.messages, mask)
+        messages["first_update"] = _starts(messages["update_count"])
+        arena = None
+        if self.payload_arena is not None:
+            starts = _starts(messages["payload_len"])
+            messages["payload_offset"] = np.where(messages["kind"], starts, 0)
+            kept = (self.payload(i) for i in np.flatnonzero(mask).tolist())
+            arena = np.frombuffer(bytearray().join(kept), np.uint8)
+        return Batch(
+            messages,
+            copy_table(self.updates, mask[self.message_index()]),
+            copy_table(self.errors),
+            arena,
+            None if self.verified is None else self.verified[mask],
+            None if self.signers is None else self.signers[mask],
+        )
+
     def __len__(self) -> int:
         return len(self.updates)
 
@@ -96,6 +120,26 @@ def copy_table(
     rows = _bytes_of(table)
     copy = rows.copy() if keep is None else rows[keep]
     return copy.reshape(-1).view(table.dtype)
+
+
+def _read_mask(keep: npt.ArrayLike, n: int) -> npt.NDArray[np.bool_]:
+    if isinstance(keep, np.ma.MaskedArray):
+        raise TypeError("keep must not be a masked array")
+    mask = np.array(keep)
+    if mask.dtype != np.bool_ and mask.size:
+        raise TypeError(f"keep must be bools, one for each message, not {mask.dtype}")
+    if mask.shape != (n,):
+        raise ValueError(
+            f"keep must have the shape ({n},), a bool for each message,"
+            f" not {mask.shape}"
+        )
+    return mask.astype(np.bool_)
+
+
+def _starts(counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
+    """Where each of so many begins, one behind the other."""
+    wide = counts.astype(np.uint64)
+    return np.cumsum(wide) - wide
 
 
 def _bytes_of(table: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:

@@ -185,7 +185,10 @@ static void payload_check(const uint8_t *payload, const codec_message *message,
 static void messages_check(const codec_output *out) {
     const codec_message *messages =
         (const codec_message *)(const void *)out->messages.data;
+    static const codec_update none; /* an address where nothing has any updates */
     const codec_update *updates = (const codec_update *)(const void *)out->updates.data;
+    if (!updates)
+        updates = &none;
     uint64_t first_update = 0, payload_offset = 0;
     for (size_t i = 0; i < out->n_messages; i++) {
         const codec_message *m = &messages[i];
@@ -208,6 +211,21 @@ static void messages_check(const codec_output *out) {
                       updates + m->first_update);
     }
     HOLDS(first_update == out->n_updates && payload_offset == out->payloads_len);
+}
+
+/* Every other message makes a result of its own. */
+static void select_check(const codec_output *out) {
+    uint8_t *keep = malloc(out->n_messages + 1);
+    HOLDS(keep);
+    for (size_t i = 0; i < out->n_messages; i++)
+        keep[i] = i & 1;
+    codec_output chosen = {0};
+    HOLDS(!codec_output_select(&chosen, out, keep));
+    HOLDS(chosen.n_messages == out->n_messages / 2);
+    HOLDS(chosen.n_errors == out->n_errors);
+    messages_check(&chosen);
+    codec_output_release(&chosen);
+    free(keep);
 }
 
 /* Converting is defined for every value. */
@@ -238,6 +256,7 @@ void invariants_check(unsigned mode, const uint8_t *input, size_t len) {
     same(slow.errors, fast.errors, slow.n_errors * sizeof(codec_error));
     errors_check(&fast, len, n_messages);
     messages_check(&fast);
+    select_check(&fast);
     values_check(&fast);
 
     codec_output copy = {0};

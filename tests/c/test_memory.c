@@ -105,6 +105,22 @@ static bool same(const codec_output *a, const codec_output *b) {
            !memcmp(a->payloads.data, b->payloads.data, a->payloads_len);
 }
 
+/* All messages chosen, with memory for so many allocations. */
+static void select_test(const codec_output *good, long count) {
+    codec_output chosen = {0};
+    uint8_t *keep = malloc(good->n_messages);
+    if (!keep)
+        exit(2);
+    memset(keep, 1, good->n_messages);
+    allocations_left = count;
+    int status = codec_output_select(&chosen, good, keep);
+    allocations_left = -1;
+    CHECK(status ? status == CODEC_NO_MEMORY && count < 4 : same(&chosen, good),
+          "status %d after %ld", status, count);
+    codec_output_release(&chosen);
+    free(keep);
+}
+
 /* Fails the first allocation, the second, and so on until none fails: each time the
  * call says so, and the output is good for another one. */
 static void exhaustion_test(size_t n, bool pinned, int job) {
@@ -130,6 +146,7 @@ static void exhaustion_test(size_t n, bool pinned, int job) {
         (void)codec_output_copy(&copy, &good);
         allocations_left = -1;
         codec_output_release(&copy);
+        select_test(&good, count & 7);
         codec_output_release(&out);
         out = (codec_output){.keep_payloads = 1, .pinned = pinned};
     }
