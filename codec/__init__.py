@@ -30,6 +30,7 @@ from codec.batch import Batch
 from codec.dtypes import (
     ERROR_DTYPE,
     MESSAGE_DTYPE,
+    NOTICE_DTYPE,
     SIGNER_DTYPE,
     UPDATE_DTYPE,
     VALUE_DTYPE,
@@ -51,6 +52,8 @@ from codec.errors import (
 )
 from codec.integrity import self_test
 from codec.known import KnownSigner
+from codec.monitor import Monitor
+from codec.notices import NoticeKind
 from codec.signatures import (
     digests,
     eip191_digests,
@@ -64,6 +67,7 @@ from codec.signatures import (
 __all__ = [
     "ERROR_DTYPE",
     "MESSAGE_DTYPE",
+    "NOTICE_DTYPE",
     "SIGNER_DTYPE",
     "UPDATE_DTYPE",
     "VALUE_DTYPE",
@@ -82,6 +86,8 @@ __all__ = [
     "IntegrityError",
     "KnownSigner",
     "MissingDependencyError",
+    "Monitor",
+    "NoticeKind",
     "SignatureError",
     "as_float",
     "as_int",

@@ -19,7 +19,7 @@ from cpython.bytes cimport (
     PyBytes_GET_SIZE,
 )
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stddef cimport ptrdiff_t
@@ -178,6 +178,26 @@ cdef extern from "codec.h" nogil:
     int codec_output_select(codec_output *, const codec_output *, const uint8_t *)
     void codec_messages_digest(uint8_t *, const codec_signed *)
     void codec_eip191_digest(uint8_t *, const uint8_t *, ptrdiff_t, size_t)
+
+    enum:
+        CODEC_NOTICE_KINDS
+        CODEC_AGE_BUCKETS
+        CODEC_MAP_MIN
+
+    ctypedef struct codec_notice:
+        pass
+
+    ctypedef struct codec_monitor:
+        uint64_t period_ns, ahead_ns, missing
+        bint has_clock, has_taxonomy
+        uint16_t taxonomy_id
+        uint64_t *counts
+        uint64_t *ages
+        uint64_t *last_seen_ns
+
+    int codec_monitor_observe(
+        codec_monitor *, const codec_output *, codec_buffer *, size_t *)
+    void codec_buffer_release(codec_buffer *)
     const char *codec_isa_name(size_t)
     const char *codec_isa_selected()
     int codec_isa_select(const char *)
@@ -230,6 +250,11 @@ cdef extern from *:
     OFFSETS(codec_signer) = {
         offsetof(codec_signer, address), offsetof(codec_signer, status),
         sizeof(codec_signer)};
+    OFFSETS(codec_notice) = {
+        offsetof(codec_notice, message), offsetof(codec_notice, timestamp_ns),
+        offsetof(codec_notice, amount), offsetof(codec_notice, taxonomy_id),
+        offsetof(codec_notice, asset_id), offsetof(codec_notice, kind),
+        sizeof(codec_notice)};
     static inline void object_store(PyObject **place, PyObject *object) {
         PyObject *old = *place;
         Py_INCREF(object);
@@ -249,6 +274,7 @@ cdef extern from *:
     const size_t codec_error_offsets[4]
     const size_t codec_value_offsets[3]
     const size_t codec_signer_offsets[3]
+    const size_t codec_notice_offsets[7]
     void object_store(PyObject **, object)
     ctypedef struct busy_flag:
         pass
@@ -279,6 +305,7 @@ def struct_offsets():
         "ERROR_DTYPE": [codec_error_offsets[i] for i in range(4)],
         "VALUE_DTYPE": [codec_value_offsets[i] for i in range(3)],
         "SIGNER_DTYPE": [codec_signer_offsets[i] for i in range(3)],
+        "NOTICE_DTYPE": [codec_notice_offsets[i] for i in range(7)],
     }
 
 
@@ -317,3 +344,4 @@ include "_core_signatures.pxi"
 include "_core_decode.pxi"
 include "_core_encode.pxi"
 include "_core_values.pxi"
+include "_core_monitor.pxi"

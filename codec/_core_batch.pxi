@@ -9,7 +9,7 @@ cdef class Buffers:
         codec_output_release(&self.out)
 
 
-cdef cnp.ndarray view_of(Buffers owner, cnp.dtype dtype, uint8_t *data, size_t n):
+cdef cnp.ndarray view_of(object owner, cnp.dtype dtype, uint8_t *data, size_t n):
     """n items of the owner's memory, which the array keeps alive."""
     cdef cnp.npy_intp shape = n
     if n == 0:

@@ -12,6 +12,7 @@ import numpy as np
 __all__ = [
     "ERROR_DTYPE",
     "MESSAGE_DTYPE",
+    "NOTICE_DTYPE",
     "SIGNER_DTYPE",
     "UPDATE_DTYPE",
     "VALUE_DTYPE",
@@ -68,4 +69,26 @@ SIGNER_DTYPE: np.dtype[Any] = np.dtype([("address", "u1", (20,)), ("status", "u1
 
 status: 0, recovered, or an `ErrorCode` from UNSIGNED to NO_POINT; the address is zero
 then.
+"""
+
+NOTICE_DTYPE: np.dtype[Any] = np.dtype(
+    {
+        "names": [
+            "message",
+            "timestamp_ns",
+            "amount",
+            "taxonomy_id",
+            "asset_id",
+            "kind",
+        ],
+        "formats": ["<u8", "<u8", "<u8", "<u2", "<u2", "u1"],
+        "offsets": [0, 8, 16, 24, 26, 28],
+        "itemsize": 32,
+        "aligned": True,
+    }
+)
+"""32 bytes: what a Monitor noticed about a message, by its row in `messages`.
+
+kind: a `NoticeKind`. asset_id: of DUPLICATE_ASSET, else 0. amount: docs/feeds.md says
+what is counted.
 """

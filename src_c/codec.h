@@ -114,6 +114,9 @@ typedef struct {
 /* What a span holds. */
 enum { CODEC_TEXT, CODEC_BINARY };
 
+/* Gives the memory back. */
+void codec_buffer_release(codec_buffer *buffer);
+
 /* Forgets the results, keeps the memory. */
 void codec_output_clear(codec_output *out);
 void codec_output_release(codec_output *out);
@@ -281,6 +284,50 @@ void codec_messages_digest(uint8_t *digests, const codec_signed *items);
 /* EIP-191's digest of each 32-byte hash. */
 void codec_eip191_digest(uint8_t *digests, const uint8_t *hashes, ptrdiff_t stride,
                          size_t n);
+
+/* What is noticed in a stream of messages (docs/feeds.md, "Checks"). */
+enum {
+    CODEC_NOTICE_GAP = 1,
+    CODEC_NOTICE_BACKWARDS,
+    CODEC_NOTICE_FUTURE,
+    CODEC_NOTICE_TAXONOMY_CHANGE,
+    CODEC_NOTICE_DUPLICATE_ASSET,
+    CODEC_NOTICE_KINDS, /* one more than there are */
+};
+#define CODEC_DUPLICATES_MAX 16 /* notices of repeated assets for one message */
+#define CODEC_AGE_BUCKETS 976
+
+typedef struct {
+    uint64_t message; /* its row in the batch */
+    uint64_t timestamp_ns;
+    uint64_t amount;
+    uint16_t taxonomy_id;
+    uint16_t asset_id; /* of CODEC_NOTICE_DUPLICATE_ASSET, else 0 */
+    uint8_t kind;
+    uint8_t padding[3];
+} codec_notice;
+
+/* What a stream has been like so far; a megabyte. The caller owns it. Zero-initialise,
+ * then set `ahead_ns`, `period_ns` (0: gaps are not looked for), and the taxonomy if
+ * one is expected. */
+typedef struct {
+    uint64_t period_ns, ahead_ns;
+    uint64_t newest_ns, previous_ns; /* with `has_clock` */
+    uint64_t missing;                /* ticks, at most UINT64_MAX */
+    uint64_t marked;
+    int has_clock, has_taxonomy;
+    uint16_t taxonomy_id;
+    uint64_t counts[CODEC_NOTICE_KINDS]; /* of each kind, told or not */
+    uint64_t ages[CODEC_AGE_BUCKETS];
+    uint64_t last_seen_ns[65536];
+    uint64_t marks[65536];
+} codec_monitor;
+
+/* Takes the messages of a batch in; what is noticed goes to `notices`, which the caller
+ * owns, from its start. CODEC_NO_MEMORY after as many messages as there was memory for.
+ * Another thread may write to the batch's rows. */
+int codec_monitor_observe(codec_monitor *monitor, const codec_output *batch,
+                          codec_buffer *notices, size_t *n_notices);
 
 /* Instruction sets by name: `index` counts from the best this machine has to "scalar".
  */

@@ -105,7 +105,6 @@ static inline void store_be64(uint8_t *p, uint64_t x) {
 int codec_buffer_reserve(codec_buffer *buffer, size_t used, size_t capacity);
 /* Gives back what lies far beyond `used`. */
 void codec_buffer_trim(codec_buffer *buffer, size_t used);
-void codec_buffer_release(codec_buffer *buffer);
 
 /* output.c: the same for one of the output's four results. */
 int codec_output_grow(codec_output *out, codec_buffer *buffer, size_t used,
@@ -136,6 +135,14 @@ static inline int output_message_room(codec_output *out, size_t n_rows,
 static inline void output_message_count(codec_output *out, size_t n_rows) {
     out->n_updates += n_rows;
     out->n_messages++;
+}
+
+/* How many ticks are missing between two messages: the nearest number of periods, less
+ * the one that is there. The phase of the sender's ticks is not known. */
+static inline uint64_t ticks_missing(uint64_t interval_ns, uint64_t period_ns) {
+    uint64_t ticks = interval_ns / period_ns, rest = interval_ns % period_ns;
+    ticks += rest >= period_ns - rest;
+    return ticks ? ticks - 1 : 0;
 }
 
 /* output.c. Room for a payload of n bytes at the end of what is there, NULL without

@@ -13,6 +13,7 @@ SIZES = {
     "MESSAGE_DTYPE": 48,
     "ERROR_DTYPE": 24,
     "SIGNER_DTYPE": 21,
+    "NOTICE_DTYPE": 32,
 }
 
 

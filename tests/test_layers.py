@@ -16,8 +16,9 @@ PACKAGE = Path(codec.__file__).parent
 ALLOWED = {
     "errors": set(),
     "dtypes": set(),
+    "notices": set(),
     "signing": {"errors"},
-    "reference": {"errors", "dtypes", "signing", "reference"},
+    "reference": {"errors", "dtypes", "notices", "signing", "reference"},
     "_secp256k1": {"_core", "errors"},
     "addresses": {"_core", "errors"},
     "rows": set(),
@@ -34,6 +35,7 @@ ALLOWED = {
     },
     "signatures": {"_core", "_secp256k1", "integrity", "known", "rows"},
     "batch": {"_core", "known", "signatures"},
+    "monitor": {"_core", "notices"},
     "api": {
         "_core",
         "batch",
@@ -51,6 +53,8 @@ ALLOWED = {
         "errors",
         "integrity",
         "known",
+        "monitor",
+        "notices",
         "signatures",
     },
     "__main__": {"cli"},

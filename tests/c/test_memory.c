@@ -121,6 +121,25 @@ static void select_test(const codec_output *good, long count) {
     free(keep);
 }
 
+/* Without memory for notices nothing is taken in; with it again, all is. */
+static void monitor_test(void) {
+    static codec_monitor monitor = {.period_ns = 1};
+    size_t len, n;
+    uint8_t *text = text_make(300000, &len);
+    codec_output out = {.keep_payloads = 1};
+    codec_buffer notices = {NULL, 0};
+    CHECK(decode(&out, text, len, 0) == 0, "with memory");
+    allocations_left = 0;
+    CHECK(codec_monitor_observe(&monitor, &out, &notices, &n) == CODEC_NO_MEMORY, "0");
+    allocations_left = -1;
+    CHECK(n == 0 && monitor.marked == 0 && !monitor.has_clock, "%zu notices", n);
+    CHECK(codec_monitor_observe(&monitor, &out, &notices, &n) == 0, "again");
+    CHECK(n > 300 && monitor.marked == out.n_updates, "%zu notices", n);
+    codec_buffer_release(&notices);
+    codec_output_release(&out);
+    free(text);
+}
+
 /* Fails the first allocation, the second, and so on until none fails: each time the
  * call says so, and the output is good for another one. */
 static void exhaustion_test(size_t n, bool pinned, int job) {
@@ -226,6 +245,7 @@ int main(void) {
         exhaustion_test(300000, pinned, 0);
         exhaustion_test(700000, pinned, 1);
     }
+    monitor_test();
     pinned_test();
     growth_test();
     stock_test();
