@@ -38,6 +38,7 @@ from codec.errors import (
     BadSignatureError,
     ChainError,
     CodecError,
+    DamageError,
     DecodeError,
     EncodeError,
     ErrorCode,
@@ -47,6 +48,7 @@ from codec.errors import (
     FeedProtocolError,
     IntegrityError,
     MissingDependencyError,
+    RecordingError,
     SignatureError,
 )
 from codec.integrity import self_test
@@ -71,6 +73,7 @@ __all__ = [
     "Batch",
     "ChainError",
     "CodecError",
+    "DamageError",
     "DecodeError",
     "Decoder",
     "EncodeError",
@@ -82,6 +85,7 @@ __all__ = [
     "IntegrityError",
     "KnownSigner",
     "MissingDependencyError",
+    "RecordingError",
     "SignatureError",
     "as_float",
     "as_int",
