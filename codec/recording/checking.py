@@ -157,7 +157,7 @@ def _repair(path: Path) -> list[Path]:
         start = file.read(64)
         if is_zstd(start) and not is_ours(start):
             raise RecordingError(f"{path}: this was not written by a recorder")
-        tally, damage, end = _scan(file)
+        tally, damage, end = _scan(file, path.name)
         if not tally.n_messages:
             return []
         _move_end(file, end, path)
@@ -174,13 +174,13 @@ def _repair(path: Path) -> list[Path]:
     return [final]
 
 
-def _scan(file: FileIO) -> tuple[Tally, list[str], int]:
+def _scan(file: FileIO, name: str) -> tuple[Tally, list[str], int]:
     """Counts and blocks, damage in words, and where what can be read ends."""
     file.seek(0)
     tally = Tally()
     damage = []
     rest, rest_offset, end = b"", 0, 0
-    for piece in pieces(Source(file)):
+    for piece in pieces(Source(file), name):
         if isinstance(piece, Damage):
             rest = b""
             if not piece.is_at_end:

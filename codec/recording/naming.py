@@ -51,8 +51,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def segment_name(
     prefix: str, begin_ns: int, sequence: int, compression: Compression
 ) -> str:
-    """The name of a closed segment; names sort by the second of the begin, then by
-    sequence. Raises ValueError for a prefix or a compression that cannot be used."""
+    """The name of a closed segment. Raises ValueError for a prefix or a compression
+    that cannot be used."""
     if not _PREFIX.fullmatch(prefix):
         raise ValueError(
             f"a prefix is letters, digits and any of _ . - inside, not {prefix!r}"
@@ -92,8 +92,11 @@ def lock_path(folder: Path, prefix: str) -> Path:
 
 
 def find(paths: Paths) -> list[Path]:
-    """The files that are meant: a file itself, those of a folder or of a pattern
-    sorted by name, several one after the other. Raises RecordingError for none."""
+    """The files that are meant: a file itself, those of a folder or of a pattern in
+    the order of their sequence numbers or names, several one after the other.
+
+    Raises RecordingError for none.
+    """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     paths = list(paths)
@@ -107,16 +110,23 @@ def find(paths: Paths) -> list[Path]:
 def _find_one(path: str | os.PathLike[str]) -> list[Path]:
     place = Path(path)
     if place.is_dir():
-        files = [file for file in place.iterdir() if _is_readable(file)]
-        found = sorted(files, key=lambda file: file.name.removesuffix(PART))
+        files = list(place.iterdir())
     elif glob.has_magic(str(place)) and not place.exists():
-        named = (Path(name) for name in sorted(glob.glob(str(place), recursive=True)))
-        found = [file for file in named if file.is_file() and _is_readable(file)]
+        files = [Path(name) for name in glob.glob(str(place), recursive=True)]
     else:  # what a shell makes of `folder/*` has indexes among it
         return [] if place.name.endswith((_INDEX, TORN)) else [place]
+    found = sorted(filter(_is_readable, files), key=_order)
     if not found:
         raise RecordingError(f"{place}: there is no recording")
     return found
+
+
+def _order(file: Path) -> tuple[str, int, str]:
+    """Segments of a prefix in the order in which they were written, whatever the clock
+    did meanwhile; other files by name."""
+    name = file.name.removesuffix(PART)
+    match = _NAME.fullmatch(name)
+    return (match[1], int(match[2]), name) if match else (name, 0, name)
 
 
 def _is_readable(file: Path) -> bool:

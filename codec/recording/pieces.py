@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from codec.recording.naming import PART
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,8 +40,8 @@ class Damage(NamedTuple):
     is_line_start: bool = False
 
 
-def pieces(source: Source, begin: int = 0) -> Iterator[Text | Damage]:
-    """A file's text, in order, whatever the file is by its first bytes.
+def pieces(source: Source, name: str, begin: int = 0) -> Iterator[Text | Damage]:
+    """A file's text, in order, whatever the file is by its name or its first bytes.
 
     begin: where to begin, a place that an index names.
     """
@@ -48,9 +50,10 @@ def pieces(source: Source, begin: int = 0) -> Iterator[Text | Damage]:
     start = source.peek(64)
     if begin:
         source.seek(begin)
-    if is_zstd(start):
+    name = name.removesuffix(PART)
+    if is_zstd(start) or (start and name.endswith(".zst")):
         return zstd_pieces(source, is_ours(start))
-    if start[:2] == _GZIP:
+    if start[:2] == _GZIP or (start and name.endswith(".gz")):
         return _gzip_pieces(source)
     return _plain_pieces(source)
 

@@ -43,9 +43,9 @@ def read(
 
     path: a file, a folder, a pattern (`*`), or several of them; segments of a Recorder,
     also the one that it is writing, and archives of others: plain, gzip, zstd. A
-    folder's files come sorted by name. start_ns, end_ns: only lines received from then
-    on, and before then; lines without a receive time are left out. Segments with an
-    index are not read where they hold none.
+    folder's segments come in the order of their numbers. start_ns, end_ns: only lines
+    received from then on, and before then; lines without a receive time are left out.
+    Segments with an index are not read where they hold none.
 
     on_damage: "raise" raises DamageError where something cannot be read, once what
     comes before it was given; "skip" logs a warning and goes on behind it; a function
@@ -98,7 +98,7 @@ def read_file(
             if span is None:
                 return
             begin, end = span
-        for item in _chunks(pieces(Source(file, end), begin), unended):
+        for item in _chunks(pieces(Source(file, end), path.name, begin), unended):
             if isinstance(item, Damage):
                 _report(path, item, on_damage)
             elif wanted := text.within(item, start_ns, end_ns):

@@ -56,8 +56,10 @@ def is_zstd(start: bytes) -> bool:
 
 
 def is_ours(start: bytes) -> bool:
-    """Whether it is the beginning of a segment, each of whose frames is whole lines."""
-    return start.startswith(HEADER)
+    """Whether a file with these first bytes is a segment, each of whose frames is whole
+    lines; the header may be damaged a little."""
+    n_other = sum(a != b for a, b in zip(start, HEADER, strict=False))
+    return len(start) >= len(HEADER) and n_other <= 2
 
 
 def zstd_pieces(source: Source, is_aligned: bool) -> Iterator[Text | Damage]:
@@ -65,8 +67,9 @@ def zstd_pieces(source: Source, is_aligned: bool) -> Iterator[Text | Damage]:
 
     is_aligned: each frame begins with the beginning of a line.
     """
+    if source.offset == 0 and is_aligned and source.take(len(HEADER)) != HEADER:
+        yield Damage(0, "the segment's header is damaged", is_line_start=True)
     while start := source.peek(_MAX_HEAD_LEN):
-        offset = source.offset
         try:
             if _is_skippable(start):
                 _skip(source, start)
@@ -81,8 +84,6 @@ def zstd_pieces(source: Source, is_aligned: bool) -> Iterator[Text | Damage]:
         if not _find_next(source):
             yield Damage(bad_offset, reason, is_at_end=True)
             return
-        # Before the first frame of one of our segments there is but the header.
-        is_aligned = is_aligned or (offset == 0 and source.offset == len(HEADER))
         reason = f"{reason}; readable again from byte {source.offset}"
         yield Damage(bad_offset + at, reason, is_line_start=is_aligned)
 
