@@ -33,12 +33,12 @@ def test_frames_come_when_they_are_due(folder: Path, speed: float) -> None:
         times.append(time.monotonic())
         frames.append(frame)
 
+    begin = time.monotonic()
     assert replay(folder, take, speed=speed) == 30
     assert frames == expected(30)
-    # No frame is early, by the first one's time; what lateness is, the machine says.
-    early = [t - times[0] - i * 0.01 / speed for i, t in enumerate(times)]
-    assert min(early) > -0.002
-    assert times[-1] - times[0] < 0.29 / speed + 10
+    # No frame is early; how late they are is the machine's matter.
+    assert min(t - begin - i * 0.01 / speed for i, t in enumerate(times)) > -0.001
+    assert times[-1] - begin < 0.29 / speed + 10
 
 
 def test_a_late_callback_is_caught_up_with(folder: Path) -> None:
@@ -47,11 +47,11 @@ def test_a_late_callback_is_caught_up_with(folder: Path) -> None:
     def take(receive_ns: int, frame: bytes) -> None:
         times.append(time.monotonic())
         if len(times) == 2:
-            time.sleep(0.1)
+            time.sleep(1.2)
 
-    replay(folder, take)
-    # Frames that were due meanwhile come at once, so the rest is where it would be.
-    assert times[9] - times[2] < 0.07
+    replay(folder, take, speed=0.25)
+    # All others, 1.1 s of them, were due meanwhile and come at once.
+    assert times[-1] - times[2] < 0.8
 
 
 def test_pauses(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_spaced_runs_with_the_clock(folder: Path) -> None:
     source = spaced(folder)
     assert next(source) == (0.0, expected(1)[0])
     time.sleep(0.05)  # before the first is done with, no time runs
-    assert 0 < next(source)[0] <= 0.011
+    assert 0 <= next(source)[0] <= 0.011
     time.sleep(0.05)
     assert next(source)[0] == 0.0
     time.sleep(1.2)  # far too late: the rest is moved
