@@ -39,6 +39,7 @@ from codec.errors import (
     BadSignatureError,
     ChainError,
     CodecError,
+    DamageError,
     DecodeError,
     EncodeError,
     ErrorCode,
@@ -48,6 +49,7 @@ from codec.errors import (
     FeedProtocolError,
     IntegrityError,
     MissingDependencyError,
+    RecordingError,
     SignatureError,
 )
 from codec.integrity import self_test
@@ -75,6 +77,7 @@ __all__ = [
     "Batch",
     "ChainError",
     "CodecError",
+    "DamageError",
     "DecodeError",
     "Decoder",
     "EncodeError",
@@ -88,6 +91,7 @@ __all__ = [
     "MissingDependencyError",
     "Monitor",
     "NoticeKind",
+    "RecordingError",
     "SignatureError",
     "as_float",
     "as_int",

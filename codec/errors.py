@@ -12,6 +12,7 @@ __all__ = [
     "BadSignatureError",
     "ChainError",
     "CodecError",
+    "DamageError",
     "DecodeError",
     "EncodeError",
     "ErrorCode",
@@ -21,6 +22,7 @@ __all__ = [
     "FeedProtocolError",
     "IntegrityError",
     "MissingDependencyError",
+    "RecordingError",
     "SignatureError",
 ]
 
@@ -187,6 +189,30 @@ class FeedProtocolError(FeedError):
 
 class FeedAuthError(FeedError):
     """The other side refused the credentials."""
+
+
+class RecordingError(CodecError):
+    """A recording cannot be begun, or there is none where one is asked for."""
+
+
+class DamageError(RecordingError):
+    """A recording is damaged or ends too early.
+
+    path: the file. offset: the byte of the file, from 0, where the damage begins.
+    is_at_end: whether nothing that can be read comes after it.
+    """
+
+    def __init__(
+        self, path: str, offset: int, reason: str, is_at_end: bool = False
+    ) -> None:
+        self.path = path
+        self.offset = offset
+        self.reason = reason
+        self.is_at_end = is_at_end
+        super().__init__(path, offset, reason, is_at_end)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason} [byte {self.offset}]"
 
 
 class ChainError(CodecError):

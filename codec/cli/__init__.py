@@ -20,6 +20,7 @@ __all__ = ["main"]
 _COMMANDS = (
     "inspect",
     "verify",
+    "replay",
     "demo",
 )
 
@@ -29,6 +30,7 @@ examples:
   stork-codec inspect '{"type":"signed_ecdsa","p":"0x435766ea..."}'
   head -n 1 frames.ndjson | stork-codec inspect -
   stork-codec verify archive.ndjson --signer 0x3db9E960ECfCcb11969509FAB000c0c96DC51830
+  stork-codec replay recordings/ --from 2025-12-01T17:00Z --speed 10
   stork-codec demo
 """
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentTypeError
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from codec.addresses import read_signers
@@ -11,7 +13,12 @@ from codec.errors import SignatureError
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-__all__ = ["add_signers", "add_threads"]
+__all__ = ["add_range", "add_signers", "add_threads"]
+
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def add_signers(parser: ArgumentParser, text: str, *, required: bool = False) -> None:
@@ -40,6 +47,38 @@ def add_threads(parser: ArgumentParser) -> None:
         type=_count,
         help="workers; 0, the default, is one for each core",
     )
+
+
+def add_range(parser: ArgumentParser) -> None:
+    """Adds `--from` and `--to`: `args.start_ns` and `args.end_ns`, or None."""
+    for name, dest, words in (
+        ("--from", "start_ns", "only what was received from then on"),
+        ("--to", "end_ns", "only what was received before then"),
+    ):
+        parser.add_argument(
+            name,
+            dest=dest,
+            metavar="TIME",
+            type=_time_ns,
+            help=f"{words}: unix ns, or as 2025-12-01T17:08:22.324Z (UTC by default)",
+        )
+
+
+def _time_ns(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) > 8:
+        return int(text)
+    try:
+        found = _TIME.fullmatch(text)
+        if found is None:
+            raise ValueError
+        day, clock, fraction, zone = found.groups()
+        moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or 'Z'}")
+    except ValueError:
+        raise ArgumentTypeError(
+            f"a time is unix ns or as 2025-12-01T17:08:22.324Z, not {text[:50]!r}"
+        ) from None
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    return seconds * 10**9 + int((fraction or "").ljust(9, "0"))
 
 
 def _signer(text: str) -> bytes:

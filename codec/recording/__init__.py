@@ -1,0 +1,32 @@
+"""Live data on disk: recorded without holding its reader up, read back, replayed."""
+
+from codec.recording.checking import (
+    SegmentReport,
+    SegmentState,
+    repair,
+    verify,
+)
+from codec.recording.events import EventKind, RecorderEvent, RecorderStats
+from codec.recording.index import Block, Index, read_index
+from codec.recording.reading import read, read_frames
+from codec.recording.recorder import Recorder
+from codec.recording.replaying import replay, replay_async, spaced
+
+__all__ = [
+    "Block",
+    "EventKind",
+    "Index",
+    "Recorder",
+    "RecorderEvent",
+    "RecorderStats",
+    "SegmentReport",
+    "SegmentState",
+    "read",
+    "read_frames",
+    "read_index",
+    "repair",
+    "replay",
+    "replay_async",
+    "spaced",
+    "verify",
+]

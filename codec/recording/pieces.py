@@ -1,0 +1,95 @@
+"""A recording's text as it comes out of its file: plain, gzip or zstd."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from codec.recording.naming import PART
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codec.recording.source import Source
+
+__all__ = ["Damage", "Text", "pieces"]
+
+_GZIP = b"\x1f\x8b"
+_OUT_LEN = 1 << 20
+_IN_LEN = 64 << 10
+
+
+class Text(NamedTuple):
+    """Some of the text, and where what it was made of stands in the file."""
+
+    data: bytes
+    offset: int
+    end: int
+
+
+class Damage(NamedTuple):
+    """What cannot be read. offset: its first byte in the file.
+
+    is_at_end: nothing that can be read comes after it. is_line_start: the text goes on
+    with the beginning of a line.
+    """
+
+    offset: int
+    reason: str
+    is_at_end: bool = False
+    is_line_start: bool = False
+
+
+def pieces(source: Source, name: str, begin: int = 0) -> Iterator[Text | Damage]:
+    """A file's text, in order, whatever the file is by its name or its first bytes.
+
+    begin: where to begin, a place that an index names.
+    """
+    from codec.recording.zstd import is_ours, is_zstd, zstd_pieces
+
+    start = source.peek(64)
+    if begin:
+        source.seek(begin)
+    name = name.removesuffix(PART)
+    if is_zstd(start) or (start and name.endswith(".zst")):
+        return zstd_pieces(source, is_ours(start))
+    if start[:2] == _GZIP or (start and name.endswith(".gz")):
+        return _gzip_pieces(source)
+    return _plain_pieces(source)
+
+
+def _plain_pieces(source: Source) -> Iterator[Text]:
+    while data := source.take_some():
+        yield Text(data, source.offset - len(data), source.offset)
+
+
+def _gzip_pieces(source: Source) -> Iterator[Text | Damage]:
+    """What comes before the damage is given out; zlib finds no way behind it."""
+    while start := source.peek(2):
+        if not start.strip(b"\0"):
+            source.take(len(start))  # padding
+            continue
+        if start != _GZIP:
+            yield Damage(source.offset, "there is no gzip member here", True)
+            return
+        try:
+            yield from _member(source)
+        except zlib.error as error:
+            yield Damage(source.offset, str(error), True)
+            return
+        except EOFError:
+            yield Damage(source.offset, "the gzip member has no end", True)
+            return
+
+
+def _member(source: Source) -> Iterator[Text]:
+    inflater = zlib.decompressobj(wbits=31)
+    while not inflater.eof:
+        data = source.peek(_IN_LEN)
+        offset = source.offset
+        text = inflater.decompress(data, _OUT_LEN)
+        if not data and not text:
+            raise EOFError
+        n_left = len(inflater.unconsumed_tail) + len(inflater.unused_data)
+        source.take(len(data) - n_left)
+        yield Text(text, offset, source.offset)

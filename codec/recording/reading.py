@@ -1,0 +1,188 @@
+"""Recordings read back: chunks of whole lines, or frames, from any number of files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from itertools import chain
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from codec.errors import DamageError, RecordingError
+from codec.recording import text
+from codec.recording.index import read_index
+from codec.recording.naming import find, is_unfinished
+from codec.recording.pieces import Damage, Text, pieces
+from codec.recording.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from io import FileIO
+    from pathlib import Path
+
+    from codec.recording.naming import Paths
+
+__all__ = ["OnDamage", "read", "read_file", "read_frames"]
+
+OnDamage: TypeAlias = "Literal['raise', 'skip'] | Callable[[DamageError], None]"
+
+_CHUNK_LEN = 512 << 10  # what is given out is a piece, of 1 MiB at most, longer
+_MAX_LINE_LEN = 64 << 20
+
+_log = logging.getLogger("codec.recording")
+
+
+def read(
+    path: Paths,
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    on_damage: OnDamage = "raise",
+    unended: bool = False,
+) -> Iterator[bytes]:
+    """Chunks of whole lines, about a MiB each, that `codec.decode_lines` takes.
+
+    path: a file, a folder, a pattern (`*`), or several of them; segments of a Recorder,
+    also the one that it is writing, and archives of others: plain, gzip, zstd. A
+    folder's segments come in the order of their numbers. start_ns, end_ns: only lines
+    received from then on, and before then; lines without a receive time are left out.
+    Segments with an index are not read where they hold none.
+
+    on_damage: "raise" raises DamageError where something cannot be read, once what
+    comes before it was given; "skip" logs a warning and goes on behind it; a function
+    is called with the error, and then it goes on. The torn end of an unfinished
+    segment (`.part`) is expected: only a function hears of it. unended: give the
+    last line of a file also where it has no end.
+
+    Raises RecordingError for no recording, OSError, MissingDependencyError.
+    """
+    for file_path in find(path):
+        yield from read_file(
+            file_path,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            on_damage=on_damage,
+            unended=unended,
+        )
+
+
+def read_frames(
+    path: Paths,
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    on_damage: OnDamage = "raise",
+    unended: bool = False,
+) -> Iterator[tuple[int, bytes]]:
+    """The receive time (unix ns, 0 where there is none) and the frame of each line;
+    arguments and errors as in `read`."""
+    chunks = read(
+        path, start_ns=start_ns, end_ns=end_ns, on_damage=on_damage, unended=unended
+    )
+    return chain.from_iterable(map(text.frames, chunks))
+
+
+def read_file(
+    path: Path,
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    on_damage: OnDamage = "raise",
+    unended: bool = False,
+) -> Iterator[bytes]:
+    """As `read`, of one file."""
+    path, file = _open(path)
+    with file:
+        begin, end = 0, None
+        if (start_ns, end_ns) != (None, None):
+            span = _span(path, file, start_ns, end_ns)
+            if span is None:
+                return
+            begin, end = span
+        for item in _chunks(pieces(Source(file, end), path.name, begin), unended):
+            if isinstance(item, Damage):
+                _report(path, item, on_damage)
+            elif wanted := text.within(item, start_ns, end_ns):
+                yield wanted
+
+
+def _open(path: Path) -> tuple[Path, FileIO]:
+    """Opens a file; one that was closed meanwhile has lost its `.part`."""
+    try:
+        return path, open(path, "rb", buffering=0)
+    except FileNotFoundError:
+        if not is_unfinished(path):
+            raise
+    path = path.with_suffix("")
+    return path, open(path, "rb", buffering=0)
+
+
+def _span(
+    path: Path, file: FileIO, start_ns: int | None, end_ns: int | None
+) -> tuple[int, int | None] | None:
+    """Which bytes to read, by an index if there is one that fits; None for none."""
+    try:
+        index = None if is_unfinished(path) else read_index(path)
+    except RecordingError as error:
+        _log.warning("%s: reading all of %s", error, path)
+        index = None
+    if index is None or index.segment_len != os.fstat(file.fileno()).st_size:
+        return 0, None
+    return index.span(start_ns, end_ns)
+
+
+def _report(path: Path, damage: Damage, on_damage: OnDamage) -> None:
+    error = DamageError(str(path), damage.offset, damage.reason, damage.is_at_end)
+    if callable(on_damage):
+        on_damage(error)
+    elif damage.is_at_end and is_unfinished(path):
+        return
+    elif on_damage == "raise":
+        raise error
+    else:
+        _log.warning("%s", error)
+
+
+def _chunks(
+    all_pieces: Iterator[Text | Damage], unended: bool
+) -> Iterator[bytes | Damage]:
+    """Whole lines together; the parts of lines that damage leaves are dropped."""
+    lines: list[bytes] = []
+    rest: list[bytes] = []  # the beginning of a line
+    lines_len = rest_len = 0
+    rest_offset = 0
+    is_torn = False  # the text goes on within a line
+    for piece in all_pieces:
+        if isinstance(piece, Damage):
+            if lines:
+                yield b"".join(lines)
+            yield piece
+            is_torn = not piece.is_line_start
+            lines, rest, lines_len, rest_len = [], [], 0, 0
+            continue
+        data = piece.data
+        if is_torn:
+            data = data[data.find(b"\n") + 1 :] if b"\n" in data else b""
+            is_torn = not data and b"\n" not in piece.data
+        end = data.rfind(b"\n") + 1
+        if end:
+            lines += (*rest, data[:end])
+            lines_len += rest_len + end
+            rest, rest_len = [], 0
+        if end < len(data):
+            if not rest:
+                rest_offset = piece.end - (len(data) - end)
+            rest.append(data[end:])
+            rest_len += len(data) - end
+        if lines_len >= _CHUNK_LEN:
+            yield b"".join(lines)
+            lines, lines_len = [], 0
+        if rest_len > _MAX_LINE_LEN:
+            yield Damage(rest_offset, f"a line of over {_MAX_LINE_LEN:,} bytes")
+            rest, rest_len, is_torn = [], 0, True
+    if unended:
+        lines += rest
+        rest = []
+    if lines:
+        yield b"".join(lines)
+    if rest:
+        yield Damage(rest_offset, "the last line has no end", is_at_end=True)
