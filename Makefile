@@ -10,7 +10,8 @@ CLANG ?= clang
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
 
-SOURCES := setup.py pyproject.toml $(wildcard codec/_core.pyx codec/_core_*.pxi src_c/*.c src_c/*.h)
+SOURCES := setup.py pyproject.toml \
+	$(wildcard codec/*.pyx codec/*.pxi codec/feeds/*.pyx src_c/*.c src_c/*.h)
 
 $(VENV)/packages: pyproject.toml
 	@echo "setting up $(VENV) (needs the package index, takes a quarter of a minute)"
@@ -20,7 +21,7 @@ $(VENV)/packages: pyproject.toml
 	@touch $@
 
 $(VENV)/built: $(VENV)/packages $(SOURCES)
-	@echo "building the core"
+	@echo "building the compiled modules"
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-build-isolation \
 	--no-deps --editable .
 	@touch $@
@@ -35,11 +36,11 @@ lint: $(VENV)/built ## ruff, clang-format, cython-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror src_c/*.[ch] tests/c/*.c
-	PATH="$(BIN):$$PATH" cython-lint codec/_core.pyx codec/_core_*.pxi
+	PATH="$(BIN):$$PATH" cython-lint codec/_core.pyx codec/_core_*.pxi codec/feeds/_listener.pyx
 
 types: $(VENV)/built ## mypy strict, and the stubs against the built core
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml --allowlist tests/stubtest_allowlist.txt codec._core
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml --allowlist tests/stubtest_allowlist.txt codec._core codec.feeds._listener
 
 bench: $(VENV)/built ## measure, and write bench/results/
 	-@$(BIN)/python -m pip install --quiet --group rivals
@@ -57,7 +58,7 @@ asan: $(VENV)/built ## the test suite with AddressSanitizer and UBSan in the cor
 	@test -f "$(LIBASAN)" || { echo "make asan needs gcc with libasan (Debian: gcc, libasan)"; exit 1; }
 	mkdir -p $(ASAN)
 	cp -Rp codec src_c setup.py pyproject.toml $(wildcard README.md LICENSE) $(ASAN)/
-	rm -f $(ASAN)/codec/*.so
+	rm -f $(ASAN)/codec/*.so $(ASAN)/codec/feeds/*.so
 	cd $(ASAN) && CODEC_SANITIZE=1 $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
 	CODEC_SANITIZE=1 PYTHONPATH=$(CURDIR)/$(ASAN):$(CURDIR) PYTHONMALLOC=malloc \
 	LD_PRELOAD="$(LIBASAN) $(LIBSTDCXX)" \
@@ -85,4 +86,4 @@ fuzz: build/fuzz/fuzz $(VENV)/built ## libFuzzer on the decoder for FUZZ_SECONDS
 docs: bench ## refresh the figures and the plot that README shows
 
 clean: ## forget everything that was built
-	rm -rf $(VENV) .venv-* build dist *.egg-info codec/*.so .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-* build dist *.egg-info codec/*.so codec/feeds/*.so .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""Builds the compiled core. What the project is stands in pyproject.toml.
+"""Builds the compiled modules. What the project is stands in pyproject.toml.
 
 Environment switches: CODEC_SANITIZE=1 (AddressSanitizer and UBSan), CODEC_COVERAGE=1
 (gcov), CODEC_DEBUG=1 (no optimisation).
@@ -6,6 +6,7 @@ Environment switches: CODEC_SANITIZE=1 (AddressSanitizer and UBSan), CODEC_COVER
 
 import os
 from glob import glob
+from importlib.metadata import version
 
 import numpy
 from Cython.Build import cythonize
@@ -35,5 +36,12 @@ core = Extension(
     extra_compile_args=compile_args,
     extra_link_args=link_args,
 )
+listener = Extension(
+    "codec.feeds._listener",
+    sources=["codec/feeds/_listener.pyx"],
+    define_macros=[("PICOWS_VERSION", f'"{version("picows")}"')],
+    extra_compile_args=compile_args,
+    extra_link_args=link_args,
+)
 
-setup(ext_modules=cythonize([core], build_dir="build/cython"))
+setup(ext_modules=cythonize([core, listener], build_dir="build/cython"))

@@ -58,6 +58,17 @@ ALLOWED = {
         "signatures",
     },
     "recording": {"__init__", "errors", "recording"},
+    "feeds": {
+        "_core",
+        "api",
+        "batch",
+        "errors",
+        "feeds",
+        "known",
+        "monitor",
+        "recording",
+        "signatures",
+    },
     "__main__": {"cli"},
     "cli": {"*"},
 }

@@ -1,0 +1,202 @@
+"""`FastFeed`: live Stork Fast messages as batches of decoded rows."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from codec.batch import Batch
+from codec.feeds import stork_fast
+from codec.feeds.conflation import conflate
+from codec.feeds.endpoint import token_endpoint
+from codec.feeds.feed import Feed
+from codec.feeds.intake import Intake
+from codec.feeds.stats import Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from codec.feeds._listener import Lines
+    from codec.feeds.client import ConnectionSettings
+    from codec.feeds.endpoint import Token
+    from codec.feeds.feed import OnOverflow
+    from codec.known import Signers
+    from codec.recording import Recorder
+    from codec.signatures import OnBadSignature
+
+__all__ = ["FastFeed"]
+
+_NS = 1_000_000_000
+# Without a word for so long, a connection is made anew, and an asset reported.
+_FIXED_SILENCE_S = 5.0
+_REAL_TIME_SILENCE_S = 60.0
+
+
+class FastFeed(Feed[Batch]):
+    """A live Stork Fast stream: `async with` opens it, `async for` gives batches.
+
+    A batch is what had arrived together when it was asked for: all of it decoded in one
+    call, at most half a MiB, with `receive_ns` filled, in arrays of its own.
+    Connections are made again whenever they fail, until `close`; what happens meanwhile
+    is in `events`, and counted in `stats`. For scripts without asyncio, plain `with`
+    gives a `BlockingFeed`, and `for` its batches.
+
+    url: the server's, `wss://host/ws`; the stream's parameters are added. urls: several
+    instead, read at once for safety: each message is delivered once, by whichever
+    connection it came first. token: Stork's; or a callable, asked before every
+    connection, that gives it (at once or awaited). assets: ids to subscribe to, maybe
+    none at first. channel: 10ms, 20ms, 50ms, 100ms, 500ms, 1s or real_time.
+    message_type: signed_ecdsa or unsigned. market_status: ask for it (layout 2).
+
+    signers, on_bad_signature: as in `codec.decode`; "raise" raises BadSignatureError
+    out of the iteration, which can be gone on with: the good messages come next.
+    max_age: seconds; messages older than that when they arrive are taken out, counted
+    in `stats.stale`. taxonomy: the id that is expected; another one is an event.
+
+    on_overflow: what happens when messages come faster than they are asked for, and
+    `max_queue_len` bytes wait: "wait" stops reading, so that the server has to hold
+    them; "drop_oldest" forgets the oldest; "conflate" keeps only messages with the
+    newest value of an asset. What is given up is counted in `stats.dropped`.
+
+    silence: seconds without valid data after which a connection is made anew, by
+    default 5 on fixed channels and 60 on real_time. absent_after: seconds without a
+    value after which an asset is reported, by default the same. recorder: gets every
+    chunk of lines that leaves the queue. connection: how connections are made.
+    clock_ns: the clock of `receive_ns`, unix ns.
+
+    Raises ValueError or TypeError for arguments that make no sense, SignatureError for
+    a signer's address that is none. Iterating raises FeedAuthError, FeedProtocolError
+    or FeedError once no connection is worth another attempt.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        token: Token,
+        assets: Iterable[int],
+        channel: stork_fast.Channel = "real_time",
+        message_type: stork_fast.MessageType = "signed_ecdsa",
+        market_status: bool = False,
+        signers: Signers | None = None,
+        on_bad_signature: OnBadSignature = "raise",
+        max_age: float | None = None,
+        taxonomy: int | None = None,
+        on_overflow: OnOverflow = "wait",
+        max_queue_len: int = 16 << 20,
+        urls: Sequence[str] | None = None,
+        silence: float | None = None,
+        absent_after: float | None = None,
+        recorder: Recorder | None = None,
+        connection: ConnectionSettings | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        if signers is not None and message_type == "unsigned":
+            raise ValueError("unsigned messages have no signers")
+        urls = [
+            stork_fast.connection_url(
+                each, channel, message_type, market_status=market_status
+            )
+            for each in _one_or_several(url, urls)
+        ]
+        period_ns = stork_fast.period_ns(channel)
+        if silence is None:
+            silence = _REAL_TIME_SILENCE_S if period_ns is None else _FIXED_SILENCE_S
+        if absent_after is None:
+            absent_after = silence
+        self._silence = silence
+        self._assets = stork_fast.asset_set(assets)
+        super().__init__(
+            [token_endpoint(each, token) for each in urls],
+            on_overflow=on_overflow,
+            max_queue_len=max_queue_len,
+            conflate=conflate,
+            recorder=recorder,
+            connection=connection,
+            clock_ns=clock_ns,
+        )
+        self._intake = Intake(
+            self.events,
+            signers=signers,
+            on_bad_signature=on_bad_signature,
+            max_age_ns=None if max_age is None else round(max_age * _NS),
+            period_ns=period_ns,
+            taxonomy_id=taxonomy,
+            absent_after_ns=round(absent_after * _NS),
+            n_connections=len(urls),
+            clock_ns=clock_ns,
+        )
+        self._intake.watch(self._assets)
+
+    @property
+    def assets(self) -> frozenset[int]:
+        """The ids that are subscribed to, or will be once a connection is there."""
+        return frozenset(self._assets)
+
+    async def subscribe(self, assets: Iterable[int]) -> None:
+        """Adds assets, on every connection of now and later.
+
+        Raises TypeError or ValueError for what is no asset id, and changes nothing.
+        """
+        new = stork_fast.asset_set(assets) - self._assets
+        self._assets |= new
+        self._intake.watch(new)
+        self._send(stork_fast.subscribe_frames(new))
+
+    async def unsubscribe(self, assets: Iterable[int]) -> None:
+        """Takes assets away; messages that are under way may still hold them."""
+        old = stork_fast.asset_set(assets) & self._assets
+        self._assets -= old
+        self._intake.forget(old)
+        self._send(stork_fast.unsubscribe_frames(old))
+
+    @property
+    def stats(self) -> Stats:
+        """The counts of this moment."""
+        intake, inbox = self._intake, self._inbox
+        connections = [client.n_connections for client in self._clients]
+        return Stats(
+            messages=intake.messages,
+            updates=intake.updates,
+            batches=intake.batches,
+            bytes=sum(client.n_bytes for client in self._clients),
+            wire_bytes=sum(client.n_wire_bytes for client in self._clients),
+            reconnects=sum(max(n - 1, 0) for n in connections),
+            gaps=intake.gaps,
+            missing_ticks=intake.missing_ticks,
+            bad=intake.bad,
+            bad_signatures=intake.bad_signatures,
+            stale=intake.stale,
+            duplicates=intake.duplicates,
+            not_data=intake.not_data,
+            dropped=inbox.n_dropped,
+            dropped_bytes=inbox.dropped_len,
+            queued=inbox.n_lines,
+            queued_bytes=inbox.size,
+            decode_s=intake.decode_ns / _NS,
+            age=intake.age,
+        )
+
+    def __repr__(self) -> str:
+        states = ", ".join(self.states)
+        return f"<FastFeed: {len(self._assets)} assets, {states}>"
+
+    def _opening(self) -> Iterable[bytes]:
+        return stork_fast.subscribe_frames(self._assets)
+
+    def _silence_s(self) -> float | None:
+        return self._silence if self._assets else None
+
+    def _read(self, lines: Lines) -> Iterable[Batch | Exception]:
+        return self._intake.read(lines, self._confirm)
+
+
+def _one_or_several(url: str | None, urls: Sequence[str] | None) -> Sequence[str]:
+    if (url is None) == (urls is None) or isinstance(urls, str):
+        raise ValueError("either a url or a list of urls is needed")
+    if url is not None:
+        return [url]
+    assert urls is not None
+    if not urls:
+        raise ValueError("urls is empty")
+    return urls

@@ -1,0 +1,194 @@
+"""What every feed has: connections, the queue behind them, and iteration."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING, Generic, Literal, Self, TypeAlias, TypeVar
+
+from codec.errors import FeedClosed
+from codec.feeds._listener import Inbox
+from codec.feeds.blocking import BlockingFeed
+from codec.feeds.client import Client, ConnectionSettings
+from codec.feeds.events import EventKind, Events, State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from codec.feeds._listener import Lines
+    from codec.feeds.endpoint import Endpoint
+    from codec.recording import Recorder
+
+__all__ = ["Feed", "OnOverflow"]
+
+OnOverflow: TypeAlias = Literal["wait", "drop_oldest", "conflate"]
+T = TypeVar("T")
+
+
+class Feed(ABC, Generic[T]):
+    """One or several connections to the same stream, read as one.
+
+    A subclass says what to send on a new connection (`_opening`), and what a chunk of
+    received lines is worth (`_read`).
+
+    events: what happens beside the data. Opening is `async with`, which does not wait
+    for the connection; reading is `async for`, by one task.
+    """
+
+    events: Events
+
+    def __init__(
+        self,
+        endpoints: Sequence[Callable[[], Awaitable[Endpoint]]],
+        *,
+        on_overflow: OnOverflow,
+        max_queue_len: int,
+        conflate: Callable[[list[Lines]], tuple[bytes, int]] | None,
+        recorder: Recorder | None,
+        connection: ConnectionSettings | None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.events = Events(now_ns=clock_ns)
+        self._recorder = recorder
+        self._inbox = Inbox(
+            on_overflow,
+            max_queue_len,
+            clock_ns=clock_ns,
+            conflate=conflate,
+            tap=None if recorder is None else self._record,
+        )
+        self._clients = [
+            Client(
+                endpoint,
+                self._inbox,
+                source,
+                self.events,
+                opening=self._opening,
+                silence_s=self._silence_s,
+                settings=connection or ConnectionSettings(),
+                on_failed=self._wake,
+            )
+            for source, endpoint in enumerate(endpoints)
+        ]
+        self._ready: deque[T | Exception] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._opened = self._closed = False
+        self._n_dropped = 0  # of those in the inbox, that are reported
+
+    @abstractmethod
+    def _opening(self) -> Iterable[bytes]:
+        """The texts to send first on a new connection."""
+
+    @abstractmethod
+    def _silence_s(self) -> float | None:
+        """The longest time without valid data now; None where none is expected."""
+
+    @abstractmethod
+    def _read(self, lines: Lines) -> Iterable[T | Exception]:
+        """What a chunk gives: things to deliver, exceptions to raise, in order."""
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """The connections' states, in the order of the URLs."""
+        return tuple(client.state for client in self._clients)
+
+    async def __aenter__(self) -> Self:
+        if self._opened:
+            raise FeedClosed("a feed is opened once")
+        self._opened = True
+        for client in self._clients:
+            client.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections. Iteration ends once it has given what had arrived."""
+        self._closed = True
+        async with asyncio.TaskGroup() as group:
+            for client in self._clients:
+                group.create_task(client.close())
+        self._wake()
+        self.events.close()
+
+    def __enter__(self) -> BlockingFeed[T]:
+        self._blocking = BlockingFeed(self)
+        return self._blocking.open()
+
+    def __exit__(self, *_: object) -> None:
+        self._blocking.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        if not self._opened:
+            raise FeedClosed("the feed is not open: use `async with`")
+        while True:
+            if self._ready:
+                item = self._ready.popleft()
+                if isinstance(item, Exception):
+                    raise item
+                return item
+            lines = self._inbox.take()
+            if lines is not None:
+                if self._inbox.n_dropped != self._n_dropped:
+                    self._report_dropped()
+                self._ready.extend(self._read(lines))
+                continue
+            if self._closed:
+                raise StopAsyncIteration
+            self._raise_failure()
+            await self._wait()
+
+    async def _wait(self) -> None:
+        if self._waiter is not None:
+            raise RuntimeError("another task is waiting for this feed's next batch")
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._inbox.wait(self._waiter)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _raise_failure(self) -> None:
+        """Raises the first connection's failure once all have failed."""
+        failures = [client.failure for client in self._clients]
+        if all(client.state is State.FAILED for client in self._clients):
+            raise failures[0] or FeedClosed("the feed has failed")
+
+    def _confirm(self, source: int) -> None:
+        """Valid data has come by this connection; -1: by some."""
+        if source >= 0:
+            self._clients[source].confirm()
+            return
+        for client in self._clients:
+            if client.state is State.CONNECTED:
+                client.confirm()
+
+    def _send(self, texts: Iterable[bytes]) -> None:
+        """Sends to all that are connected; the others will send their opening."""
+        for text in texts:
+            for client in self._clients:
+                client.send(text)
+
+    def _record(self, lines: Lines) -> None:
+        assert self._recorder is not None
+        self._recorder.write(lines, lines.n_lines)
+
+    def _report_dropped(self) -> None:
+        n = self._inbox.n_dropped - self._n_dropped
+        self._n_dropped = self._inbox.n_dropped
+        self.events.emit(
+            EventKind.OVERFLOW,
+            f"{n} messages were given up: the reader is too slow",
+            n=n,
+            messages=n,
+        )

@@ -1,0 +1,203 @@
+"""From lines to checked batches: decoding, signatures, age, duplicates, gaps."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from codec import _core
+from codec.batch import Batch
+from codec.errors import BadSignatureError, ErrorCode
+from codec.feeds.absence import AbsenceWatch
+from codec.feeds.duplicates import Seen
+from codec.feeds.events import EventKind
+from codec.feeds.reports import report_assets, report_errors, report_notices
+from codec.feeds.stats import Age
+from codec.monitor import Monitor, percentiles
+from codec.signatures import make_judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from codec.feeds._listener import Lines
+    from codec.feeds.events import Events
+    from codec.known import Signers
+    from codec.signatures import OnBadSignature
+
+__all__ = ["Intake"]
+
+_NS = 1_000_000_000
+_CLOCK_JUMP_NS = _NS // 2
+_ABSENCE_CHECK_NS = _NS
+_PERCENTILES = (50.0, 99.0, 99.9)
+
+
+class Intake:
+    """Decodes chunks of lines and checks what comes out; counts, and reports to events.
+
+    The attributes are the counts of `Stats` by the same names.
+    """
+
+    def __init__(
+        self,
+        events: Events,
+        *,
+        signers: Signers | None,
+        on_bad_signature: OnBadSignature,
+        max_age_ns: int | None,
+        period_ns: int | None,
+        taxonomy_id: int | None,
+        absent_after_ns: int,
+        n_connections: int,
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self.messages = self.updates = self.batches = self.decode_ns = 0
+        self.gaps = self.bad = self.bad_signatures = self.stale = 0
+        self.duplicates = self.not_data = 0
+        self._events = events
+        self._raises = signers is not None and on_bad_signature == "raise"
+        policy: OnBadSignature = "drop" if self._raises else on_bad_signature
+        self._judge = None if signers is None else make_judge(signers, policy, True)
+        self._max_age_ns = max_age_ns
+        self._monitor = Monitor(period_ns=period_ns, taxonomy_id=taxonomy_id)
+        self._absence = AbsenceWatch(absent_after_ns)
+        self._next_absence_check_ns = 0
+        self._seen = Seen() if n_connections > 1 else None
+        self._clock_ns = clock_ns
+        self._clock_offset_ns: int | None = None
+
+    @property
+    def missing_ticks(self) -> int:
+        """Ticks of a fixed channel that never came."""
+        return self._monitor.missing
+
+    @property
+    def age(self) -> Age:
+        """Percentiles of the messages' ages on arrival."""
+        ages = self.ages
+        if not ages.any():
+            return Age(None, None, None)
+        return Age(*(ns / _NS for ns in percentiles(ages, _PERCENTILES)))
+
+    @property
+    def ages(self) -> NDArray[np.uint64]:
+        """The histogram behind them, as it is now."""
+        return self._monitor.ages.copy()
+
+    def watch(self, assets: Iterable[int]) -> None:
+        """These assets are expected from now on."""
+        self._absence.watch(assets)
+
+    def forget(self, assets: Iterable[int]) -> None:
+        """These are not."""
+        self._absence.forget(assets)
+
+    def read(
+        self, lines: Lines, confirm: Callable[[int], object]
+    ) -> list[Batch | Exception]:
+        """What a chunk gives: a batch or none; before it, an exception to raise.
+
+        confirm: called with the chunk's source where there is valid data in it.
+        """
+        start_ns = perf_counter_ns()
+        decoder = _core.DecoderBase(Batch, True, 1, True, self._judge)
+        batch = decoder.decode_lines(lines, on_error="skip")
+        self.decode_ns += perf_counter_ns() - start_ns
+        self._check_clock()
+        result: list[Batch | Exception] = []
+        if len(batch.errors):
+            result += self._take_errors(lines, batch)
+        if not len(batch.messages):
+            return result
+        if batch.verified is None or batch.verified.any():
+            confirm(lines.source)
+        batch = self._checked(batch)
+        if len(batch.messages):
+            self.batches += 1
+            self.messages += len(batch.messages)
+            self.updates += len(batch)
+            result.append(batch)
+        return result
+
+    def _take_errors(self, lines: Lines, batch: Batch) -> list[Exception]:
+        codes = batch.errors["code"]
+        of_signatures = codes >= ErrorCode.UNSIGNED
+        n_signatures = int(np.count_nonzero(of_signatures))
+        n_not_data = int(np.count_nonzero(codes == ErrorCode.NOT_DATA))
+        self.bad_signatures += n_signatures
+        self.not_data += n_not_data
+        self.bad += len(codes) - n_signatures - n_not_data
+        report_errors(self._events, lines, batch.errors)
+        if not (self._raises and n_signatures):
+            return []
+        first = batch.errors[np.argmax(of_signatures)]
+        return [
+            BadSignatureError(
+                int(first["code"]), int(first["index"]), int(first["offset"])
+            )
+        ]
+
+    def _checked(self, batch: Batch) -> Batch:
+        """The batch without what is stale or came before; the rest is reported."""
+        if self._seen is not None:
+            new = self._seen.new(batch)
+            if not new.all():
+                self.duplicates += len(new) - int(np.count_nonzero(new))
+                batch = batch.select(new)
+        if batch.verified is not None and not batch.verified.all():
+            n_bad = int(np.count_nonzero(~batch.verified))
+            self.bad_signatures += n_bad
+            self._events.emit(
+                EventKind.BAD_SIGNATURE, f"{n_bad} bad signatures, marked", n=n_bad
+            )
+        notices = self._monitor.observe(batch)
+        if len(notices):
+            self.gaps += report_notices(self._events, notices)
+        self._check_absence(batch)
+        if self._max_age_ns is not None:
+            batch = self._fresh(batch, self._max_age_ns)
+        return batch
+
+    def _fresh(self, batch: Batch, max_age_ns: int) -> Batch:
+        messages = batch.messages
+        received, sent = messages["receive_ns"], messages["timestamp_ns"]
+        stale = (received > sent) & (received - sent > np.uint64(max_age_ns))
+        n_stale = int(np.count_nonzero(stale))
+        if n_stale == 0:
+            return batch
+        self.stale += n_stale
+        oldest_s = int((received - sent)[stale].max()) / _NS
+        self._events.emit(
+            EventKind.STALE,
+            f"{n_stale} messages were too old, by up to {oldest_s:.3f} s",
+            n=n_stale,
+            messages=n_stale,
+            oldest_s=oldest_s,
+        )
+        return batch.select(~stale)
+
+    def _check_absence(self, batch: Batch) -> None:
+        now_ns = int(batch.messages["receive_ns"][-1]) if len(batch.messages) else 0
+        if now_ns < self._next_absence_check_ns:
+            return
+        self._next_absence_check_ns = now_ns + _ABSENCE_CHECK_NS
+        gone, back = self._absence.check(self._monitor.last_seen_ns, now_ns)
+        report_assets(self._events, gone, back)
+
+    def _check_clock(self) -> None:
+        """Reports a clock that was set: it went otherwise than the monotonic one."""
+        monotonic_ns = round(asyncio.get_running_loop().time() * _NS)
+        offset_ns = self._clock_ns() - monotonic_ns
+        before_ns, self._clock_offset_ns = self._clock_offset_ns, offset_ns
+        if before_ns is None or abs(offset_ns - before_ns) < _CLOCK_JUMP_NS:
+            return
+        jump_s = (offset_ns - before_ns) / _NS
+        self._next_absence_check_ns = 0
+        self._events.emit(
+            EventKind.CLOCK_JUMP, f"the clock jumped by {jump_s:+.3f} s", jump_s=jump_s
+        )

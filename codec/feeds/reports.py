@@ -1,0 +1,107 @@
+"""What is wrong with received data, as events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from codec.errors import ErrorCode
+from codec.feeds.events import EventKind
+from codec.feeds.stork_fast import Meaning, read_reply
+from codec.monitor import NoticeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from codec.feeds._listener import Lines
+    from codec.feeds.events import Events
+
+__all__ = ["report_assets", "report_errors", "report_notices"]
+
+# A chunk can be thousands of faults; so many are looked at one by one.
+_MOST = 32
+_BEGINNING = 100
+
+_MEANINGS = {
+    Meaning.ACKNOWLEDGEMENT: EventKind.ACKNOWLEDGED,
+    Meaning.ERROR: EventKind.SERVER_ERROR,
+    Meaning.UNKNOWN: EventKind.UNKNOWN_MESSAGE,
+}
+_NOTICES = {
+    NoticeKind.GAP: (EventKind.GAP, "{amount} ticks are missing"),
+    NoticeKind.BACKWARDS: (EventKind.BACKWARDS, "time went back by {amount} ns"),
+    NoticeKind.FUTURE: (
+        EventKind.FUTURE,
+        "a message is from {amount} ns in the future",
+    ),
+    NoticeKind.TAXONOMY_CHANGE: (
+        EventKind.TAXONOMY_CHANGE,
+        "taxonomy {taxonomy_id} instead of {amount}",
+    ),
+    NoticeKind.DUPLICATE_ASSET: (
+        EventKind.DUPLICATE_ASSET,
+        "asset {asset_id} stands {amount} times in a message",
+    ),
+}
+
+
+def report_errors(events: Events, lines: Lines, errors: NDArray[Any]) -> None:
+    """Reports messages that gave no rows: bad ones, and those that are no data."""
+    source = lines.source if lines.source >= 0 else None
+    texts = bytes(lines).split(b"\n")
+    for index, offset, code in errors[:_MOST].tolist():
+        message = texts[index].partition(b" ")[2]
+        if code in (ErrorCode.NOT_DATA, ErrorCode.MISSING_FIELD):
+            reply = read_reply(message)
+            if code == ErrorCode.NOT_DATA or reply.meaning is not Meaning.UNKNOWN:
+                events.emit(
+                    _MEANINGS[reply.meaning],
+                    f"{reply.type}: {reply.text}" if reply.type else reply.text,
+                    connection=source,
+                    type=reply.type,
+                    assets=reply.assets,
+                )
+                continue
+        kind = ErrorCode(code)
+        of_signature = kind >= ErrorCode.UNSIGNED
+        events.emit(
+            EventKind.BAD_SIGNATURE if of_signature else EventKind.BAD_MESSAGE,
+            f"{kind.description} [{kind}, byte {offset}]",
+            connection=source,
+            code=kind,
+            offset=offset,
+            message=message[:_BEGINNING],
+        )
+    if len(errors) > _MOST:
+        n = len(errors) - _MOST
+        events.emit(
+            EventKind.BAD_MESSAGE, f"and {n} more in the same chunk", n=n, messages=n
+        )
+
+
+def report_notices(events: Events, notices: NDArray[Any]) -> int:
+    """Reports what the monitor noticed; returns how many gaps there were."""
+    n_gaps = 0
+    for notice in notices:
+        fields = {name: int(notice[name]) for name in notice.dtype.names or ()}
+        kind, text = _NOTICES[NoticeKind(fields.pop("kind"))]
+        n_gaps += kind is EventKind.GAP
+        events.emit(kind, text.format(**fields), **fields)
+    return n_gaps
+
+
+def report_assets(events: Events, gone: Sequence[int], back: Sequence[int]) -> None:
+    """Reports subscribed assets that stay away, and those that came back."""
+    if gone:
+        text = f"no value of {_named(gone)} for too long"
+        events.emit(EventKind.ASSET_ABSENT, text, assets=tuple(gone))
+    if back:
+        text = f"{_named(back)} came back"
+        events.emit(EventKind.ASSET_BACK, text, assets=tuple(back))
+
+
+def _named(assets: Sequence[int]) -> str:
+    shown = ", ".join(map(str, assets[:10]))
+    rest = f" and {len(assets) - 10} more" if len(assets) > 10 else ""
+    return f"{'asset' if len(assets) == 1 else 'assets'} {shown}{rest}"
