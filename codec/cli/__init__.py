@@ -21,6 +21,7 @@ _COMMANDS = (
     "inspect",
     "verify",
     "demo",
+    "simulate",
 )
 
 _EXAMPLES = """\
@@ -30,6 +31,7 @@ examples:
   head -n 1 frames.ndjson | stork-codec inspect -
   stork-codec verify archive.ndjson --signer 0x3db9E960ECfCcb11969509FAB000c0c96DC51830
   stork-codec demo
+  stork-codec simulate --tls --fault cut=1000
 """
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
