@@ -33,9 +33,9 @@ _N_ASSETS = 10
 _LOOK_S = 0.05
 
 _DESCRIPTION = """\
-Serves a market of random walks as Stork Fast does, signed with a key of its own, on
-a port of this machine. Channels, message types, subscriptions, permessage-deflate
-and GET /v1/taxonomy are as in docs/simulator.md.
+Serves a market of random walks as Stork Fast does, signed with a key of its
+own, on a port of this machine: all channels, both message types and layouts,
+subscriptions, compression, TLS, and GET /v1/taxonomy.
 """
 _EXAMPLES = """\
 examples:

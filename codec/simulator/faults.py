@@ -46,7 +46,7 @@ class Faults:
     close: When = field(
         default=None,
         metadata=_text(
-            "close properly, 1000 or (code, reason); numbers from 1000 on are codes",
+            "close properly, with 1000, a code (from 1000 on) or (code, reason)",
             event=True,
         ),
     )

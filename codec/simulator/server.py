@@ -173,7 +173,7 @@ class Server:
             self.port,
             ssl=context,
             enable_auto_pong=False,
-            max_frame_size=MAX_TEXT_LEN,
+            max_frame_size=2 * MAX_TEXT_LEN,  # the connection looks for itself
             logger_name=_Quiet(logging.getLogger("codec.simulator"), {}),
         )
         self.port = self._server.sockets[0].getsockname()[1]

@@ -29,8 +29,8 @@ PERIODS_NS = {
     )
 }
 REAL_TIME = "real_time"
-# A ticker that is later than this, or early, takes the clock as it is from there; below
-# it makes up for every tick that is late.
+# A ticker that is later than this goes on from the present; below it makes up for every
+# tick that is late.
 _MAX_LATE_NS = 10**9
 _MAX_CHANGED = 4
 
@@ -62,6 +62,7 @@ class Ticker:
         self._time_ns = time_ns
         self._publish = publish
         self._last_ns = 0
+        self._seen_ns = 0
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -83,15 +84,19 @@ class Ticker:
         return self._time_ns() // self._period_ns * self._period_ns
 
     def _schedule(self, due_ns: int) -> None:
-        delay = max(0, due_ns - self._time_ns()) / 10**9
+        self._seen_ns = self._time_ns()
+        delay = max(0, due_ns - self._seen_ns) / 10**9
         loop = asyncio.get_running_loop()
         self._handle = loop.call_later(delay, self._on_time, due_ns)
 
     def _on_time(self, due_ns: int) -> None:
-        late_ns = self._time_ns() - due_ns
-        if late_ns < -self._period_ns or late_ns > _MAX_LATE_NS:
-            due_ns = self._last_ns = self._grid_ns()
-            self._publish(due_ns)
+        now_ns = self._time_ns()
+        went_back = now_ns < self._seen_ns - self._period_ns
+        if went_back or now_ns - due_ns > _MAX_LATE_NS:
+            due_ns = self._grid_ns()
+            self._tick(due_ns)
+        elif now_ns < due_ns:  # the loop was early, or the clock stands still
+            due_ns -= self._period_ns
         elif due_ns > self._last_ns:
             self._tick(due_ns)
         if self._handle is not None:  # it was not stopped meanwhile
