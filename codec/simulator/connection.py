@@ -72,7 +72,8 @@ class Connection(Wire):
 
     def _on_ping(self, payload: bytes) -> None:
         self.pings_received += 1
-        if self.is_open and not self.server.faults.withhold_pong:
+        is_due = self.is_open and not self.server.faults.withhold_pong
+        if is_due and not self._is_overrun():
             self._put(frame(PONG, payload))
 
     def _on_data(self, frame: WSFrame) -> None:

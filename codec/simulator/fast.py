@@ -71,6 +71,7 @@ class Simulator(Server):
     """
 
     connections: list[SimulatorConnection]  # type: ignore[assignment]
+    history: list[SimulatorConnection]  # type: ignore[assignment]
 
     def __init__(
         self,

@@ -9,7 +9,6 @@ import random
 import ssl
 import tempfile
 import time
-from collections import deque
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -94,11 +93,11 @@ class Server:
         self.limit = limit
         self.keep_sent = keep_sent
         self.random = random.Random(f"wire {seed}")
-        self.faults = Faults()
-        self.faults.watch(self._on_event)
+        self._faults = Faults()
+        self._faults.watch(self._on_event)
         self.connections: list[Connection] = []
-        self.history: deque[Connection] = deque(maxlen=_MAX_REMEMBERED)
-        self.attempts: deque[Attempt] = deque(maxlen=_MAX_REMEMBERED)
+        self.history: list[Connection] = []
+        self.attempts: list[Attempt] = []
         self.certificate: Path | None = None
         self._token = token
         self._is_tls = tls
@@ -128,6 +127,7 @@ class Server:
         self._attached.add(connection)
         self.connections.append(connection)
         self.history.append(connection)
+        del self.history[:-_MAX_REMEMBERED]
         connection.check_events()
         for name in EVENTS:
             event = self.faults.event(name)
@@ -143,6 +143,11 @@ class Server:
         self._attached.discard(connection)
 
     # Life.
+
+    @property
+    def faults(self) -> Faults:
+        """The switches; set them, not this."""
+        return self._faults
 
     @property
     def url(self) -> str:
@@ -224,6 +229,7 @@ class Server:
             response.status = HTTPStatus(refusal.status)
         status = int(response.status)
         self.attempts.append(Attempt(time.monotonic(), target.path, status))
+        del self.attempts[:-_MAX_REMEMBERED]
         return WSUpgradeResponseWithListener(response, connection)
 
     def _respond(
