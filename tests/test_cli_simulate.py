@@ -185,10 +185,13 @@ class Wscat:
     def run(self, process: Process, *args: str) -> tuple[list[str], str]:
         """The lines that it writes, and its errors."""
         stdin, end = os.pipe()
+        # A sanitizer's library is for this package, and node would not bear it.
+        env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
         try:
             done = subprocess.run(
                 [*self.command, "-c", process.url + PLACE, *args],
                 stdin=stdin,
+                env=env,
                 capture_output=True,
                 text=True,
                 timeout=60,

@@ -220,7 +220,7 @@ class Simulator(Server):
     # Requests.
 
     def accept(
-        self, query: list[tuple[str, str]], headers: Mapping[str, str]
+        self, path: str, query: list[tuple[str, str]], headers: Mapping[str, str]
     ) -> SimulatorConnection:
         given = dict(query)
         if len(given) != len(query):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -157,23 +156,20 @@ class Messages:
 
 
 def _unsigned(content: _Content) -> bytes:
-    status = content.market_status
-    entries: list[dict[str, Any]] = [
-        {"id": asset_id, "v": str(value)}
-        for asset_id, value in zip(
-            content.asset_ids.tolist(), as_int(content.values).tolist(), strict=True
-        )
-    ]
-    if status is not None:
-        for entry, number in zip(entries, status.tolist(), strict=True):
-            entry["ms"] = number
-    message = {
-        "type": "unsigned",
-        "tax": content.taxonomy_id,
-        "ts": content.timestamp_ns,
-        "a": entries,
-    }
-    return json.dumps(message, separators=(",", ":")).encode()
+    ids, values = content.asset_ids.tolist(), as_int(content.values).tolist()
+    if content.market_status is None:
+        entries = [
+            f'{{"id":{asset_id},"v":"{value}"}}'
+            for asset_id, value in zip(ids, values, strict=True)
+        ]
+    else:
+        statuses = content.market_status.tolist()
+        entries = [
+            f'{{"id":{asset_id},"v":"{value}","ms":{status}}}'
+            for asset_id, value, status in zip(ids, values, statuses, strict=True)
+        ]
+    head = f'"tax":{content.taxonomy_id},"ts":{content.timestamp_ns}'
+    return f'{{"type":"unsigned",{head},"a":[{",".join(entries)}]}}'.encode()
 
 
 def _with_high_s(payload: bytes) -> bytes:

@@ -74,7 +74,7 @@ class Server:
     newest 10,000). attempts: all requests, likewise.
     """
 
-    path = "/ws"
+    paths: tuple[str, ...] = ("/ws",)
 
     def __init__(
         self,
@@ -109,9 +109,20 @@ class Server:
 
     # What a subclass says.
 
-    def accept(self, query: list[tuple[str, str]], headers: Mapping[str, str]) -> Any:
-        """The Connection for a handshake; raises Refused."""
+    def accept(
+        self, path: str, query: list[tuple[str, str]], headers: Mapping[str, str]
+    ) -> Connection:
+        """The connection for a handshake on one of `paths`; raises Refused."""
         raise NotImplementedError
+
+    def authorize(self, headers: Mapping[str, str]) -> None:
+        """Raises Refused where the token is not as it should be."""
+        if self._token is None:
+            return
+        given = headers.get("Authorization", "").encode(errors="replace")
+        if not hmac.compare_digest(given, f"Basic {self._token}".encode()):
+            reason = "a good Authorization header (Basic, then the token) is needed"
+            raise Refused(401, reason, WWW_Authenticate="Basic")
 
     def fetch(self, path: str) -> bytes:
         """The JSON that a path has; raises Refused."""
@@ -153,7 +164,7 @@ class Server:
     def url(self) -> str:
         """Where clients connect to."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'wss' if self._is_tls else 'ws'}://{host}:{self.port}{self.path}"
+        return f"{'wss' if self._is_tls else 'ws'}://{host}:{self.port}{self.paths[0]}"
 
     def set_token(self, token: str | None) -> None:
         """What new clients must have from now on; None: anything will do."""
@@ -235,17 +246,17 @@ class Server:
     def _respond(
         self, path: str, query: str, request: WSUpgradeRequest
     ) -> tuple[Connection | None, WSUpgradeResponse]:
-        if path != self.path:
-            self._authorize(request)
+        if path not in self.paths:
+            self.authorize(request.headers)
             body = self.fetch(path)
             kind = {"Content-Type": "application/json"}
             return None, WSUpgradeResponse.create_ok_response(body, kind)
         self._refuse_by_fault()
-        self._authorize(request)
+        self.authorize(request.headers)
         headers = CIMultiDict(request.headers)
         headers.popall("Authorization", None)
         pairs = parse_qsl(query, keep_blank_values=True)
-        connection: Connection = self.accept(pairs, headers)
+        connection = self.accept(path, pairs, headers)
         answer = self._extensions(connection, request)
         if "upgrade" in request.headers.get("Connection", "").lower():
             request.headers["Connection"] = "Upgrade"  # picows knows no list there
@@ -259,14 +270,6 @@ class Server:
             raise Refused(status, HTTPStatus(status).phrase, **more)
         if self.faults.redirect:
             raise Refused(302, "elsewhere", Location=self.faults.redirect)
-
-    def _authorize(self, request: WSUpgradeRequest) -> None:
-        if self._token is None:
-            return
-        given = request.headers.get("Authorization", "").encode(errors="replace")
-        if not hmac.compare_digest(given, f"Basic {self._token}".encode()):
-            reason = "a good Authorization header (Basic, then the token) is needed"
-            raise Refused(401, reason, WWW_Authenticate="Basic")
 
     def _extensions(
         self, connection: Connection, request: WSUpgradeRequest
