@@ -22,6 +22,7 @@ _COMMANDS = (
     "verify",
     "replay",
     "demo",
+    "simulate",
 )
 
 _EXAMPLES = """\
@@ -32,6 +33,7 @@ examples:
   stork-codec verify archive.ndjson --signer 0x3db9E960ECfCcb11969509FAB000c0c96DC51830
   stork-codec replay recordings/ --from 2025-12-01T17:00Z --speed 10
   stork-codec demo
+  stork-codec simulate --tls --fault cut=1000
 """
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _BROKEN_PIPE = 141  # 128 + SIGPIPE

@@ -1,0 +1,329 @@
+"""The simulator: Stork Fast's protocol on a server of loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from codec import checksum_address, keccak256
+from codec.simulator import flood as _flood
+from codec.simulator.connection import Connection
+from codec.simulator.market import Market
+from codec.simulator.messages import Messages, Subscription, next_taxonomy_id
+from codec.simulator.server import Refused, Server
+from codec.simulator.ticks import PERIODS_NS, REAL_TIME, Group, RealTime, Ticker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from codec.signing import Key
+    from codec.simulator.deflate import Deflate
+
+__all__ = ["Simulator", "SimulatorConnection"]
+
+_CHANNELS = (*PERIODS_NS, REAL_TIME)
+_MESSAGE_TYPES = ("unsigned", "signed_ecdsa")
+
+
+class SimulatorConnection(Connection):
+    """A client of the simulator: what it asked for in its URL, and has subscribed to.
+
+    market_status: it gets the versioned layout (`addtl_attrs=ms`).
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        headers: Mapping[str, str],
+        channel: str,
+        message_type: str,
+        market_status: bool,
+    ) -> None:
+        super().__init__(server, headers)
+        self.channel = channel
+        self.message_type = message_type
+        self.market_status = market_status
+        self.subscribed: set[int] = set()
+
+    @property
+    def subscription(self) -> Subscription:
+        """What it gets."""
+        ids = tuple(sorted(self.subscribed))
+        return Subscription(self.channel, self.message_type, self.market_status, ids)
+
+
+class Simulator(Server):
+    """A Stork Fast server with a market, or a recording, of its own.
+
+    host, port: where it listens; a port of 0 finds one. assets: the market's ids.
+    token: what clients must have; None: anything will do. key: signs the messages; made
+    from the seed by default. seed: of the walks and all else that is random. tls: with
+    a certificate made at the start. deflate: negotiate permessage-deflate, or the
+    `Deflate` to ask for. time_ns: the clock of ticks and timestamps. limit: how many
+    messages a connection gets. real_time_rate: messages a second on `real_time`, 1,000
+    at most. ticks: False leaves publishing to `publish_now`. keep_sent: connections
+    keep the messages that were sent to them. frames: messages, or (delay in s,
+    message), sent once in place of the market's, to all who have subscribed, while
+    there are any; `replayed` is set at their end.
+    """
+
+    connections: list[SimulatorConnection]  # type: ignore[assignment]
+    history: list[SimulatorConnection]  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        assets: Iterable[int] = range(1, 11),
+        token: str | None = "simulator",
+        key: Key | None = None,
+        seed: int = 0,
+        taxonomy_id: int = 1,
+        tls: bool = False,
+        deflate: bool | Deflate = True,
+        time_ns: Callable[[], int] = time.time_ns,
+        limit: int | None = None,
+        real_time_rate: float = 100.0,
+        ticks: bool = True,
+        keep_sent: bool = False,
+        frames: Iterable[bytes | tuple[float, bytes]] | None = None,
+    ) -> None:
+        super().__init__(
+            host=host,
+            port=port,
+            token=token,
+            seed=seed,
+            tls=tls,
+            deflate=deflate,
+            limit=limit,
+            keep_sent=keep_sent,
+        )
+        if not real_time_rate > 0:
+            raise ValueError(f"real_time_rate must be above 0, not {real_time_rate}")
+        self.market = Market(assets, seed=seed)
+        self.replayed = asyncio.Event()
+        self._messages = Messages(
+            self.market,
+            self.faults,
+            key=key,
+            taxonomy_id=taxonomy_id,
+            random=random.Random(f"messages {seed}"),
+        )
+        self._seed = seed
+        self._time_ns = time_ns
+        self._rate = real_time_rate
+        self._is_ticking = ticks and frames is None
+        self._groups: dict[Subscription, Group] = {}
+        self._tickers: dict[str | Subscription, Ticker | RealTime] = {}
+        self._held: list[tuple[Group, bytes]] = []
+        self._frames = frames
+        self._someone = asyncio.Event()
+        self._replay_task: asyncio.Task[None] | None = None
+
+    @property
+    def signer(self) -> str:
+        """The address that signs."""
+        public = self._messages.key.public_key.format(compressed=False)
+        return checksum_address(keccak256(public[1:])[12:])
+
+    async def start(self) -> None:
+        await super().start()
+        if self._frames is not None:
+            self._replay_task = asyncio.create_task(self._replay(self._frames))
+
+    async def stop(self) -> None:
+        if self._replay_task is not None:
+            self._replay_task.cancel()
+            await asyncio.gather(self._replay_task, return_exceptions=True)
+        await super().stop()
+        for ticker in self._tickers.values():
+            ticker.stop()
+
+    # Publishing.
+
+    async def send(self, message: bytes, *, to: Connection | None = None) -> None:
+        """Sends one connection, or all, a message, and waits until there is room."""
+        for connection in [to] if to is not None else list(self.connections):
+            connection.send(message)
+            await connection.drain()
+
+    def publish_now(self) -> None:
+        """One tick on all connections at once, of the present or after the last.
+
+        Completes a burst.
+        """
+        self._tick_all()
+        while self._held and self._groups:
+            self._tick_all()
+
+    def _tick_all(self) -> None:
+        for ticker in list(self._tickers.values()):
+            ticker.tick_now()
+
+    async def flood(
+        self,
+        connection: SimulatorConnection,
+        n_messages: int | None = None,
+        *,
+        seconds: float | None = None,
+        distinct: int = 4096,
+    ) -> int:
+        """Writes prebuilt messages of its subscription as fast as the client reads.
+
+        They are `distinct` signed ones, a millisecond apart, again and again, until
+        n_messages were sent or the seconds are over. Returns how many were sent.
+        """
+        begin_ns = self._time_ns()
+        subscription = connection.subscription
+        messages = [
+            self._messages.make(
+                subscription, subscription.asset_ids, begin_ns + i * 10**6
+            )
+            for i in range(
+                distinct if n_messages is None else min(distinct, n_messages)
+            )
+        ]
+        return await _flood.flood(connection, messages, n_messages, seconds)
+
+    def _publish(self, tick_ns: int, groups: list[Group], changed: Any = None) -> None:
+        """One tick of some groups; changed: not all of their assets, but these."""
+        if not groups or self.faults.take("skip_ticks"):
+            return
+        for group in groups:
+            subscription = group.subscription
+            ids = subscription.asset_ids if changed is None else changed
+            message = self._messages.make(subscription, ids, tick_ns)
+            self._held.append((group, message))
+        if self.faults.take("burst") and self.faults.burst:
+            return
+        held, self._held = self._held, []
+        for group, message in held:
+            group.deliver(message)
+
+    async def _replay(self, frames: Iterable[bytes | tuple[float, bytes]]) -> None:
+        for item in frames:
+            delay, message = (0.0, item) if isinstance(item, bytes) else item
+            await asyncio.sleep(delay)
+            while not (readers := [c for c in self.connections if c.subscribed]):
+                self._someone.clear()
+                await self._someone.wait()
+            for connection in readers:
+                connection.send(message)
+            for connection in readers:
+                await connection.drain()
+        self.replayed.set()
+
+    # Requests.
+
+    def accept(
+        self, path: str, query: list[tuple[str, str]], headers: Mapping[str, str]
+    ) -> SimulatorConnection:
+        given = dict(query)
+        if len(given) != len(query):
+            raise Refused(400, "a parameter stands twice")
+        channel, kind = given.get("channel", ""), given.get("message_type", "")
+        if channel not in _CHANNELS:
+            raise Refused(400, f"channel must be one of {', '.join(_CHANNELS)}")
+        if kind not in _MESSAGE_TYPES:
+            raise Refused(
+                400, f"message_type must be one of {', '.join(_MESSAGE_TYPES)}"
+            )
+        attributes = given.get("addtl_attrs", "ms")
+        if attributes != "ms":
+            raise Refused(400, "addtl_attrs can be ms, and nothing else")
+        return SimulatorConnection(self, headers, channel, kind, "addtl_attrs" in given)
+
+    def fetch(self, path: str) -> bytes:
+        if path != "/v1/taxonomy":
+            return super().fetch(path)
+        taxonomy_id = self._messages.taxonomy_id
+        if self.faults.taxonomy_change:
+            taxonomy_id = next_taxonomy_id(taxonomy_id)
+        assets = [
+            {"name": self.market.symbol(i), "asset_id": i}
+            for i in self.market.asset_ids.tolist()
+        ]
+        return json.dumps({"taxonomy_id": taxonomy_id, "assets": assets}).encode()
+
+    def on_request(self, connection: Connection, item: Any) -> None:
+        """Subscribes or unsubscribes, and says so; ids that it has not are refused."""
+        assert isinstance(connection, SimulatorConnection)
+        kind = item.get("type") if isinstance(item, dict) else None
+        ids = item.get("assets") if kind in ("subscribe", "unsubscribe") else None
+        if not isinstance(ids, list):
+            reason = 'expected {"type":"subscribe" or "unsubscribe","assets":[id, ...]}'
+            return connection.error_message(reason)
+        unknown = [i for i in ids if i not in self.market]
+        known = [i for i in ids if i in self.market]
+        if unknown:
+            shown = json.dumps(unknown[:10])
+            connection.error_message(f"unknown asset ids: {shown}")
+        if known or not unknown:
+            connection.reply({"type": kind, "assets": known})
+        if kind == "subscribe":
+            self._regroup(connection, connection.subscribed | set(known))
+        else:
+            self._regroup(connection, connection.subscribed - set(known))
+        return None
+
+    def ended(self, connection: Connection) -> None:
+        super().ended(connection)
+        self._regroup(cast("SimulatorConnection", connection), set())
+
+    def _regroup(self, connection: SimulatorConnection, ids: set[int]) -> None:
+        """Moves a connection to the group of its new subscription."""
+        old = self._groups.get(connection.subscription)
+        if old is not None and connection in old.members:
+            old.members.remove(connection)
+            if not old.members:
+                self._drop(old)
+        if connection.is_open:
+            connection.subscribed = ids
+        if ids and connection.is_open:
+            self._someone.set()
+            subscription = connection.subscription
+            if subscription not in self._groups:
+                self._found(subscription)
+            self._groups[subscription].members.append(connection)
+
+    def _found(self, subscription: Subscription) -> None:
+        """A new group, and what makes it tick."""
+        group = self._groups[subscription] = Group(subscription)
+        if self._frames is not None:
+            return
+        channel = subscription.channel
+        ticker: Ticker | RealTime | None
+        if channel == REAL_TIME:
+            ticker = self._tickers[subscription] = RealTime(
+                subscription.asset_ids,
+                self._rate,
+                random.Random(f"real time {self._seed} {subscription}"),
+                self._time_ns,
+                lambda now_ns, changed: self._publish(now_ns, [group], changed),
+            )
+        elif (ticker := self._tickers.get(channel)) is None:
+            ticker = self._tickers[channel] = Ticker(
+                PERIODS_NS[channel],
+                self._time_ns,
+                lambda now_ns: self._publish(now_ns, self._of(channel)),
+            )
+        if self._is_ticking:
+            ticker.start()
+
+    def _drop(self, group: Group) -> None:
+        """Forgets a group that nobody is left in."""
+        del self._groups[group.subscription]
+        ticker = self._tickers.pop(group.subscription, None)
+        channel = group.subscription.channel
+        if ticker is None and not self._of(channel):
+            ticker = self._tickers.get(channel)  # kept, as it knows its last tick
+        if ticker is not None:
+            ticker.stop()
+
+    def _of(self, channel: str) -> list[Group]:
+        groups = self._groups.values()
+        return [group for group in groups if group.subscription.channel == channel]
