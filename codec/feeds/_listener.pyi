@@ -1,6 +1,5 @@
 from asyncio import Future
 from collections.abc import Callable
-
 from typing import Final, Self
 
 from picows import WSFrame, WSListener, WSTransport
