@@ -19,10 +19,10 @@ __all__ = ["conflate"]
 def conflate(chunks: Sequence[Buffer]) -> tuple[bytes, int]:
     """Keeps of all lines those that hold the last value of at least one asset.
 
-    chunks: lines as `decode_lines` takes them, oldest first. Returns the lines that are
-    kept, in order, and their number. Whole messages stay, so that signatures do; lines
-    that cannot be decoded go. An asset is the pair of taxonomy id and asset id, and
-    its last value is that which arrived last.
+    chunks: whole lines as `decode_lines` takes them, oldest first. Returns the lines
+    that are kept, in order, and their number. Whole messages stay, so that signatures
+    do; lines that cannot be decoded go. An asset is the pair of taxonomy id and asset
+    id, and its last value is that which arrived last.
     """
     text = b"".join(chunks)
     batch = decode_lines(text, on_error="skip", payloads=False)

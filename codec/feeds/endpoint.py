@@ -44,6 +44,29 @@ class Endpoint(NamedTuple):
     headers: Headers
 
 
+class _Secret:
+    """A token, or what gives it, that no repr shows."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    async def ask(self) -> tuple[Headers | None, str]:
+        """The header with the token, or what is wrong, without a word of the token."""
+        try:
+            token = self._token
+            if callable(token):
+                given = token()
+                token = await given if inspect.isawaitable(given) else given
+        except Exception as error:
+            return None, type(error).__name__
+        reason = _unfit(token)
+        if reason:
+            return None, reason
+        return Headers({"Authorization": f"Basic {token}"}), ""
+
+
 def token_endpoint(url: str, token: Token) -> Callable[[], Awaitable[Endpoint]]:
     """What gives the URL with `Authorization: Basic <token>`.
 
@@ -52,27 +75,26 @@ def token_endpoint(url: str, token: Token) -> Callable[[], Awaitable[Endpoint]]:
 
     Raises ValueError for a token that fits no header, TypeError for one that is none.
     """
-    if not callable(token):
-        _check(token)
+    reason = "" if callable(token) else _unfit(token)
+    kind = ValueError if isinstance(token, str) else TypeError
+    secret = _Secret(token)
+    del token  # nor does a traceback that shows variables
+    if reason:
+        raise kind(reason)
 
     async def endpoint() -> Endpoint:
-        text = token
-        if callable(text):
-            try:
-                given = text()
-                text = await given if inspect.isawaitable(given) else given
-                _check(text)
-            except Exception as error:
-                raise FeedError(
-                    f"the token could not be had: {type(error).__name__}"
-                ) from None
-        return Endpoint(url, Headers({"Authorization": f"Basic {text}"}))
+        headers, reason = await secret.ask()
+        if headers is None:
+            raise FeedError(f"the token could not be had: {reason}")
+        return Endpoint(url, headers)
 
     return endpoint
 
 
-def _check(token: object) -> None:
+def _unfit(token: object) -> str:
+    """Why a token fits no header, or an empty text."""
     if not isinstance(token, str):
-        raise TypeError(f"a token is a str, not {type(token).__name__}")
+        return f"a token is a str, not {type(token).__name__}"
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("a token is printable ASCII without spaces")
+        return "a token is printable ASCII without spaces"
+    return ""

@@ -120,10 +120,17 @@ class Events:
             if seen == self._n:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiters.append(waiter)
-                await waiter
+                try:
+                    await waiter
+                finally:
+                    if waiter in self._waiters:
+                        self._waiters.remove(waiter)
 
     def listen(self, function: Callable[[Event], object]) -> None:
-        """Has the function called with every new event, from the feed's thread."""
+        """Has the function called with every new event, from the feed's thread.
+
+        What it raises is logged, and goes no further.
+        """
         self._listeners.append(function)
 
     def emit(
@@ -151,8 +158,11 @@ class Events:
             level = _STATE_LEVELS.get(State(str(data["state"])), logging.INFO)
         _logger.log(level, "%s", event, extra={"event": event})
         self._wake()
-        for function in self._listeners:
-            function(event)
+        for function in tuple(self._listeners):
+            try:
+                function(event)
+            except Exception:
+                _logger.exception("a listener failed at %s", event)
 
     def close(self) -> None:
         """Ends every `async for`."""

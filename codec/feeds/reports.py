@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from codec.errors import ErrorCode
 from codec.feeds.events import EventKind
-from codec.feeds.stork_fast import Meaning, read_reply
+from codec.feeds.stork_fast import Meaning, Reply, read_reply
 from codec.monitor import NoticeKind
 
 if TYPE_CHECKING:
@@ -50,34 +51,45 @@ def report_errors(events: Events, lines: Lines, errors: NDArray[Any]) -> None:
     """Reports messages that gave no rows: bad ones, and those that are no data."""
     source = lines.source if lines.source >= 0 else None
     texts = bytes(lines).split(b"\n")
-    for index, offset, code in errors[:_MOST].tolist():
+    rest: Counter[EventKind] = Counter()
+    for i, (index, offset, code) in enumerate(errors.tolist()):
         message = texts[index].partition(b" ")[2]
-        if code in (ErrorCode.NOT_DATA, ErrorCode.MISSING_FIELD):
-            reply = read_reply(message)
-            if code == ErrorCode.NOT_DATA or reply.meaning is not Meaning.UNKNOWN:
-                events.emit(
-                    _MEANINGS[reply.meaning],
-                    f"{reply.type}: {reply.text}" if reply.type else reply.text,
-                    connection=source,
-                    type=reply.type,
-                    assets=reply.assets,
-                )
-                continue
-        kind = ErrorCode(code)
-        of_signature = kind >= ErrorCode.UNSIGNED
-        events.emit(
-            EventKind.BAD_SIGNATURE if of_signature else EventKind.BAD_MESSAGE,
-            f"{kind.description} [{kind}, byte {offset}]",
-            connection=source,
-            code=kind,
-            offset=offset,
-            message=message[:_BEGINNING],
-        )
-    if len(errors) > _MOST:
-        n = len(errors) - _MOST
-        events.emit(
-            EventKind.BAD_MESSAGE, f"and {n} more in the same chunk", n=n, messages=n
-        )
+        reply = _reply_of(message, code)
+        kind = _MEANINGS[reply.meaning] if reply else _kind_of(code)
+        if i >= _MOST:
+            rest[kind] += 1
+        elif reply:
+            text = f"{reply.type}: {reply.text}" if reply.type else reply.text
+            events.emit(
+                kind, text, connection=source, type=reply.type, assets=reply.assets
+            )
+        else:
+            code = ErrorCode(code)
+            events.emit(
+                kind,
+                f"{code.description} [{code}, byte {offset}]",
+                connection=source,
+                code=code,
+                offset=offset,
+                message=message[:_BEGINNING],
+            )
+    for kind, n in rest.items():
+        text = f"and {n} more in the same chunk"
+        events.emit(kind, text, connection=source, n=n, messages=n)
+
+
+def _reply_of(message: bytes, code: int) -> Reply | None:
+    """What a message that is no data says. One with an error may have no type."""
+    if code not in (ErrorCode.NOT_DATA, ErrorCode.MISSING_FIELD):
+        return None
+    reply = read_reply(message)
+    is_reply = code == ErrorCode.NOT_DATA or reply.meaning is not Meaning.UNKNOWN
+    return reply if is_reply else None
+
+
+def _kind_of(code: int) -> EventKind:
+    of_signature = code >= ErrorCode.UNSIGNED
+    return EventKind.BAD_SIGNATURE if of_signature else EventKind.BAD_MESSAGE
 
 
 def report_notices(events: Events, notices: NDArray[Any]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import ssl
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -121,9 +121,11 @@ def retry_after_s(header: str | None) -> float | None:
         return float(header)
     try:
         date = parsedate_to_datetime(header)
-        return max((date - datetime.now(date.tzinfo)).total_seconds(), 0.0)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)  # the obsolete form has no zone, and means that
+    return max((date - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 class Backoff:

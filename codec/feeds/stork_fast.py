@@ -76,7 +76,7 @@ def connection_url(
             f"message_type is 'unsigned' or 'signed_ecdsa', not {message_type!r}"
         )
     parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+    if parts.scheme not in ("ws", "wss") or not _is_host(parts.netloc):
         raise ValueError("a Stork Fast URL is ws://host... or wss://host...")
     if "@" in parts.netloc:
         raise ValueError("a URL carries no credentials: use `token`")
@@ -96,6 +96,14 @@ def connection_url(
             "",
         )
     )
+
+
+def _is_host(netloc: str) -> bool:
+    parts = urlsplit(f"//{netloc}")
+    try:
+        return bool(parts.hostname) and parts.port != 0 and not set(netloc) & set(" \\")
+    except ValueError:  # of the port
+        return False
 
 
 def asset_set(assets: Iterable[int]) -> set[int]:
@@ -160,14 +168,19 @@ def read_reply(message: bytes) -> Reply:
     if not isinstance(fields, dict):
         return Reply(Meaning.UNKNOWN, "", beginning)
     kind = fields.get("type")
-    kind = kind if isinstance(kind, str) else ""
+    kind = _writable(kind) if isinstance(kind, str) else ""
     error = fields.get("error", fields.get("message") if kind == "error" else None)
     if kind == "error" or error:
-        text = error if isinstance(error, str) else beginning
-        return Reply(Meaning.ERROR, kind, text[:200])
+        text = _writable(error) if isinstance(error, str) else beginning
+        return Reply(Meaning.ERROR, kind, text)
     if kind in ("subscribe", "unsubscribe"):
         return Reply(Meaning.ACKNOWLEDGEMENT, kind, beginning, _assets_of(fields))
     return Reply(Meaning.UNKNOWN, kind, beginning)
+
+
+def _writable(text: str) -> str:
+    """The beginning of a text, without the surrogates that JSON may bring."""
+    return text[:200].encode("utf-8", "backslashreplace").decode()[:200]
 
 
 def _assets_of(fields: dict[str, object]) -> tuple[int, ...]:
