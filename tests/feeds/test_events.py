@@ -440,6 +440,27 @@ def test_closing_ends_every_reader_once_it_has_read() -> None:
     run(main())
 
 
+def test_what_came_before_the_end_is_read_by_a_busy_reader_as_well() -> None:
+    async def main() -> None:
+        events = new_events()
+        seen: list[str] = []
+
+        async def read() -> None:
+            async for event in events:
+                seen.append(event.text)
+                if event.text == "a":
+                    emit_states(events, "b")
+                    events.close()
+
+        reader = asyncio.create_task(read())
+        await settle()
+        emit_states(events, "a")
+        await reader
+        assert seen == ["a", "b"]
+
+    run(main())
+
+
 def test_readers_that_give_up_leave_nothing_behind() -> None:
     async def main() -> None:
         events = new_events()
