@@ -36,6 +36,7 @@ from codec.feeds.retry import (
     judge,
     retry_after_s,
 )
+from codec.feeds.words import shown
 
 if TYPE_CHECKING:
     import ssl
@@ -209,7 +210,7 @@ class Client:
         while True:
             endpoint: Endpoint | None = None
             try:
-                endpoint = await self._endpoint()
+                endpoint = await self._ask_endpoint()
                 await self._serve(await self._connect(endpoint))
             except (FeedError, HandshakeRefused, ConnectionLost, OSError) as error:
                 failure: Exception = error
@@ -225,8 +226,16 @@ class Client:
         without valid data in between."""
         if not isinstance(error, FeedAuthError) or endpoint is None or self._renewed:
             return False
-        self._renewed = await self._endpoint() != endpoint
+        with suppress(FeedError, TimeoutError):
+            self._renewed = await self._ask_endpoint() != endpoint
         return self._renewed
+
+    async def _ask_endpoint(self) -> Endpoint:
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                return await self._endpoint()
+        except TimeoutError:
+            raise TimeoutError("no token in time") from None
 
     async def _connect(self, endpoint: Endpoint) -> Listener:
         settings = self._settings
@@ -406,7 +415,7 @@ def _translated(error: BaseException) -> BaseException:
         if response is not None and response.status != 101:
             return HandshakeRefused(
                 int(response.status),
-                _beginning(error.raw_body),
+                shown(error.raw_body or b""),
                 retry_after_s(response.headers.get("Retry-After")),
             )
         return FeedProtocolError(f"not a websocket's answer: {error}")
@@ -419,10 +428,5 @@ def _translated(error: BaseException) -> BaseException:
     return error
 
 
-def _beginning(body: bytes | None) -> str:
-    text = (body or b"")[:200].decode("utf-8", "replace")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 def _text_of(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    return shown(str(error)) or type(error).__name__

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Seen"]
 
-# About two minutes of `real_time` at its fastest, in 16 MiB. A connection that falls
+# About two minutes of `real_time` at its fastest, in 24 MiB. A connection that falls
 # further behind has been ended by the watch for silence before.
 _N_KEPT = 1 << 17
 

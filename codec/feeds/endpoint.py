@@ -11,7 +11,7 @@ from codec.errors import FeedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-__all__ = ["Endpoint", "Headers", "Token", "token_endpoint"]
+__all__ = ["Endpoint", "Headers", "Secret", "Token", "token_endpoint"]
 
 Token: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
 
@@ -44,16 +44,35 @@ class Endpoint(NamedTuple):
     headers: Headers
 
 
-class _Secret:
-    """A token, or what gives it, that no repr shows."""
+class Secret:
+    """A token, or what gives it, that no repr shows.
+
+    Raises ValueError for a token that fits no header, TypeError for one that is none.
+    """
 
     __slots__ = ("_token",)
 
     def __init__(self, token: Token) -> None:
+        reason = "" if callable(token) else _unfit(token)
+        kind = ValueError if isinstance(token, str) else TypeError
         self._token = token
+        del token  # nor does a traceback that shows variables
+        if reason:
+            raise kind(reason)
 
-    async def ask(self) -> tuple[Headers | None, str]:
-        """The header with the token, or what is wrong, without a word of the token."""
+    async def header(self) -> Headers:
+        """`Authorization: Basic <token>`; a callable is asked each time.
+
+        What it raises becomes a FeedError, which names the exception's type alone,
+        because its text may tell the token.
+        """
+        headers, reason = await self._ask()
+        if headers is None:
+            raise FeedError(f"the token could not be had: {reason}")
+        return headers
+
+    async def _ask(self) -> tuple[Headers | None, str]:
+        """The header, or what is wrong, without a word of the token."""
         try:
             token = self._token
             if callable(token):
@@ -67,26 +86,11 @@ class _Secret:
         return Headers({"Authorization": f"Basic {token}"}), ""
 
 
-def token_endpoint(url: str, token: Token) -> Callable[[], Awaitable[Endpoint]]:
-    """What gives the URL with `Authorization: Basic <token>`.
-
-    A token that is a callable is asked each time. What it raises becomes a FeedError,
-    which names the exception's type alone, because its text may tell the token.
-
-    Raises ValueError for a token that fits no header, TypeError for one that is none.
-    """
-    reason = "" if callable(token) else _unfit(token)
-    kind = ValueError if isinstance(token, str) else TypeError
-    secret = _Secret(token)
-    del token  # nor does a traceback that shows variables
-    if reason:
-        raise kind(reason)
+def token_endpoint(url: str, secret: Secret) -> Callable[[], Awaitable[Endpoint]]:
+    """What gives the URL, with the token in a header."""
 
     async def endpoint() -> Endpoint:
-        headers, reason = await secret.ask()
-        if headers is None:
-            raise FeedError(f"the token could not be had: {reason}")
-        return Endpoint(url, headers)
+        return Endpoint(url, await secret.header())
 
     return endpoint
 

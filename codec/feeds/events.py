@@ -47,7 +47,7 @@ class EventKind(StrEnum):
     CLOCK_JUMP = "clock_jump"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One thing that happened.
 
@@ -82,10 +82,10 @@ class Events:
     """The events of a feed: the last thousand, and each new one as it comes.
 
     Iterating gives those that are kept, oldest first; `async for` gives new ones until
-    the feed is closed; `listen` registers a function that is called with each. All of
-    them are logged to "codec.feeds". Of one kind (but states) at most `per_second`
-    are let through in a second; the next one's data says how many were `suppressed`,
-    and `counts` counts all.
+    the feed is closed, and misses those that are kept no more; `listen` registers a
+    function that is called with each. All of them are logged to "codec.feeds". Of one
+    kind (but states) at most `per_second` are let through in a second; the next one's
+    data says how many were `suppressed`, and `counts` counts all.
     """
 
     def __init__(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+from codec import signatures
 from codec.batch import Batch
 from codec.feeds import stork_fast
 from codec.feeds.conflation import conflate
-from codec.feeds.endpoint import token_endpoint
+from codec.feeds.endpoint import Secret, token_endpoint
 from codec.feeds.feed import Feed
 from codec.feeds.intake import Intake
 from codec.feeds.stats import Stats
@@ -91,6 +93,10 @@ class FastFeed(Feed[Batch]):
         connection: ConnectionSettings | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        try:
+            secret = Secret(token)
+        finally:
+            del token  # no traceback that shows variables has it
         if signers is not None and message_type == "unsigned":
             raise ValueError("unsigned messages have no signers")
         urls = [
@@ -104,13 +110,18 @@ class FastFeed(Feed[Batch]):
             silence = _REAL_TIME_SILENCE_S if period_ns is None else _FIXED_SILENCE_S
         if absent_after is None:
             absent_after = silence
+        if min(silence, absent_after, 1 if max_age is None else max_age) <= 0:
+            raise ValueError("silence, absent_after and max_age are positive seconds")
+        verify = (
+            None if signers is None else partial(signatures.verify, signers=signers)
+        )
         self._silence = silence
         self._assets = stork_fast.asset_set(assets)
         super().__init__(
-            [token_endpoint(each, token) for each in urls],
+            [token_endpoint(each, secret) for each in urls],
             on_overflow=on_overflow,
             max_queue_len=max_queue_len,
-            conflate=conflate,
+            conflate=partial(conflate, verify=verify),
             recorder=recorder,
             connection=connection,
             clock_ns=clock_ns,
@@ -178,6 +189,8 @@ class FastFeed(Feed[Batch]):
         )
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_assets"):
+            return "<FastFeed>"  # one whose arguments were refused
         states = ", ".join(self.states)
         return f"<FastFeed: {len(self._assets)} assets, {states}>"
 

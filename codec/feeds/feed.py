@@ -37,7 +37,7 @@ class Feed(ABC, Generic[T]):
     for the connection; reading is `async for`, by one task.
     """
 
-    events: Events
+    _clients: Sequence[Client] = ()
 
     def __init__(
         self,

@@ -33,7 +33,6 @@ __all__ = ["Intake"]
 
 _NS = 1_000_000_000
 _CLOCK_JUMP_NS = _NS // 2
-_ABSENCE_CHECK_NS = _NS
 _PERCENTILES = (50.0, 99.0, 99.9)
 
 
@@ -66,6 +65,7 @@ class Intake:
         self._max_age_ns = max_age_ns
         self._monitor = Monitor(period_ns=period_ns, taxonomy_id=taxonomy_id)
         self._absence = AbsenceWatch(absent_after_ns)
+        self._absence_check_ns = min(_NS, absent_after_ns // 4)
         self._next_absence_check_ns = 0
         self._seen = Seen() if n_connections > 1 else None
         self._clock_ns = clock_ns
@@ -125,16 +125,14 @@ class Intake:
         return result
 
     def _take_errors(self, lines: Lines, batch: Batch) -> list[Exception]:
-        codes = batch.errors["code"]
-        of_signatures = codes >= ErrorCode.UNSIGNED
-        n_signatures = int(np.count_nonzero(of_signatures))
-        n_not_data = int(np.count_nonzero(codes == ErrorCode.NOT_DATA))
+        kinds = report_errors(self._events, lines, batch.errors)
+        n_signatures = kinds.pop(EventKind.BAD_SIGNATURE, 0)
         self.bad_signatures += n_signatures
-        self.not_data += n_not_data
-        self.bad += len(codes) - n_signatures - n_not_data
-        report_errors(self._events, lines, batch.errors)
+        self.bad += kinds.pop(EventKind.BAD_MESSAGE, 0)
+        self.not_data += kinds.total()
         if not (self._raises and n_signatures):
             return []
+        of_signatures = batch.errors["code"] >= ErrorCode.UNSIGNED
         first = batch.errors[np.argmax(of_signatures)]
         return [
             BadSignatureError(
@@ -185,7 +183,7 @@ class Intake:
         now_ns = int(batch.messages["receive_ns"][-1]) if len(batch.messages) else 0
         if now_ns < self._next_absence_check_ns:
             return
-        self._next_absence_check_ns = now_ns + _ABSENCE_CHECK_NS
+        self._next_absence_check_ns = now_ns + self._absence_check_ns
         gone, back = self._absence.check(self._monitor.last_seen_ns, now_ns)
         report_assets(self._events, gone, back)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from codec.errors import ErrorCode
 from codec.feeds.events import EventKind
 from codec.feeds.stork_fast import Meaning, Reply, read_reply
@@ -30,7 +32,7 @@ _MEANINGS = {
     Meaning.UNKNOWN: EventKind.UNKNOWN_MESSAGE,
 }
 _NOTICES = {
-    NoticeKind.GAP: (EventKind.GAP, "{amount} ticks are missing"),
+    NoticeKind.GAP: (EventKind.GAP, "ticks missing: {amount}"),
     NoticeKind.BACKWARDS: (EventKind.BACKWARDS, "time went back by {amount} ns"),
     NoticeKind.FUTURE: (
         EventKind.FUTURE,
@@ -47,15 +49,22 @@ _NOTICES = {
 }
 
 
-def report_errors(events: Events, lines: Lines, errors: NDArray[Any]) -> None:
-    """Reports messages that gave no rows: bad ones, and those that are no data."""
+def report_errors(
+    events: Events, lines: Lines, errors: NDArray[Any]
+) -> Counter[EventKind]:
+    """Reports messages that gave no rows: bad ones, and those that are no data.
+
+    Returns how many there are of each kind.
+    """
     source = lines.source if lines.source >= 0 else None
     texts = bytes(lines).split(b"\n")
+    counts: Counter[EventKind] = Counter()
     rest: Counter[EventKind] = Counter()
     for i, (index, offset, code) in enumerate(errors.tolist()):
         message = texts[index].partition(b" ")[2]
         reply = _reply_of(message, code)
         kind = _MEANINGS[reply.meaning] if reply else _kind_of(code)
+        counts[kind] += 1
         if i >= _MOST:
             rest[kind] += 1
         elif reply:
@@ -76,6 +85,7 @@ def report_errors(events: Events, lines: Lines, errors: NDArray[Any]) -> None:
     for kind, n in rest.items():
         text = f"and {n} more in the same chunk"
         events.emit(kind, text, connection=source, n=n, messages=n)
+    return counts
 
 
 def _reply_of(message: bytes, code: int) -> Reply | None:
@@ -94,13 +104,17 @@ def _kind_of(code: int) -> EventKind:
 
 def report_notices(events: Events, notices: NDArray[Any]) -> int:
     """Reports what the monitor noticed; returns how many gaps there were."""
-    n_gaps = 0
-    for notice in notices:
-        fields = {name: int(notice[name]) for name in notice.dtype.names or ()}
+    names = notices.dtype.names or ()
+    for notice in notices[:_MOST].tolist():
+        fields = dict(zip(names, notice, strict=True))
         kind, text = _NOTICES[NoticeKind(fields.pop("kind"))]
-        n_gaps += kind is EventKind.GAP
         events.emit(kind, text.format(**fields), **fields)
-    return n_gaps
+    rest = np.bincount(notices["kind"][_MOST:], minlength=1)
+    for number in np.flatnonzero(rest).tolist():
+        n = int(rest[number])
+        kind, _ = _NOTICES[NoticeKind(number)]
+        events.emit(kind, f"and {n} more in the same chunk", n=n)
+    return int(np.count_nonzero(notices["kind"] == NoticeKind.GAP))
 
 
 def report_assets(events: Events, gone: Sequence[int], back: Sequence[int]) -> None:

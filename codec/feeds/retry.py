@@ -141,8 +141,10 @@ class Backoff:
         last_s: float,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        if not 0 <= first_s <= last_s:
-            raise ValueError(f"delays from {first_s} to {last_s} s do not ascend")
+        if not 0 < first_s <= last_s:
+            raise ValueError(
+                f"delays are positive and ascend, not from {first_s} to {last_s} s"
+            )
         self._first_s = first_s
         self._last_s = last_s
         self._uniform = uniform
@@ -150,7 +152,7 @@ class Backoff:
 
     def next(self) -> float:
         """The seconds to wait before the next attempt."""
-        # Two steps above the first: the first delay already is a random one.
+        # Twice `first_s` to begin with, so that already the first delay varies.
         step = min(self._first_s * 2.0 ** min(self._n + 1, 32), self._last_s)
         self._n += 1
         return max(self._uniform(step / 2, step), self._first_s)

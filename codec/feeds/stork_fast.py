@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from operator import index
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from codec.feeds.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,27 +77,25 @@ def connection_url(
         raise ValueError(
             f"message_type is 'unsigned' or 'signed_ecdsa', not {message_type!r}"
         )
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("a URL is printable ASCII without spaces")
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not _is_host(parts.netloc):
         raise ValueError("a Stork Fast URL is ws://host... or wss://host...")
     if "@" in parts.netloc:
         raise ValueError("a URL carries no credentials: use `token`")
-    ours = {"channel": channel, "message_type": message_type}
-    if market_status:
-        ours["addtl_attrs"] = "ms"
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    twice = sorted({name for name, _ in query} & {*ours, "addtl_attrs"})
+    if parts.fragment:
+        raise ValueError("a websocket's URL has no fragment (#...)")
+    names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    twice = sorted(names & {"channel", "message_type", "addtl_attrs"})
     if twice:
         raise ValueError(f"the URL's {', '.join(twice)}: use the arguments instead")
-    return urlunsplit(
-        (
-            parts.scheme,
-            parts.netloc,
-            parts.path or "/ws",
-            urlencode(query + list(ours.items())),
-            "",
-        )
-    )
+    query = f"channel={channel}&message_type={message_type}"
+    if market_status:
+        query += "&addtl_attrs=ms"
+    if parts.query:
+        query = f"{parts.query}&{query}"
+    return urlunsplit((parts.scheme, parts.netloc, parts.path or "/ws", query, ""))
 
 
 def _is_host(netloc: str) -> bool:
@@ -160,7 +160,7 @@ def read_reply(message: bytes) -> Reply:
     An acknowledgement repeats the request's type. An error has that type, or a field
     `error`. Everything else is unknown, and its text is its beginning.
     """
-    beginning = message[:200].decode("utf-8", "backslashreplace")
+    beginning = shown(message)
     try:
         fields = json.loads(message) if len(message) <= _REPLY_MAX else None
     except (ValueError, RecursionError):
@@ -168,19 +168,14 @@ def read_reply(message: bytes) -> Reply:
     if not isinstance(fields, dict):
         return Reply(Meaning.UNKNOWN, "", beginning)
     kind = fields.get("type")
-    kind = _writable(kind) if isinstance(kind, str) else ""
-    error = fields.get("error", fields.get("message") if kind == "error" else None)
+    kind = shown(kind) if isinstance(kind, str) else ""
+    error = fields.get("error") or (kind == "error" and fields.get("message"))
     if kind == "error" or error:
-        text = _writable(error) if isinstance(error, str) else beginning
+        text = shown(error) if isinstance(error, str) else beginning
         return Reply(Meaning.ERROR, kind, text)
     if kind in ("subscribe", "unsubscribe"):
         return Reply(Meaning.ACKNOWLEDGEMENT, kind, beginning, _assets_of(fields))
     return Reply(Meaning.UNKNOWN, kind, beginning)
-
-
-def _writable(text: str) -> str:
-    """The beginning of a text, without the surrogates that JSON may bring."""
-    return text[:200].encode("utf-8", "backslashreplace").decode()[:200]
 
 
 def _assets_of(fields: dict[str, object]) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import socket
 import threading
 import traceback
 import warnings
+from typing import Any
 
 import pytest
 from live import FAST, TOKEN, feed_of, message, run, timestamps, until
@@ -160,6 +161,23 @@ def test_a_token_is_asked_for_before_every_connection() -> None:
     server = RawServer(cut)
     run(main())
     assert asked >= 3
+
+
+def test_a_token_that_never_comes_is_no_silence() -> None:
+    async def token() -> str:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    async def main() -> None:
+        settings = ConnectionSettings(
+            connect_timeout_s=0.05, reconnect_delays_s=(0.001, 0.01)
+        )
+        url = "ws://127.0.0.1:9"
+        async with feed_of(url, token=token, connection=settings) as feed:
+            await until(lambda: len(reasons(feed)) >= 2)
+            assert reasons(feed)[0] == "no token in time"
+
+    run(main())
 
 
 def test_a_server_that_is_not_there_is_waited_for() -> None:
@@ -452,7 +470,7 @@ def test_cancelled_at_every_step_nothing_is_left() -> None:
 
     async def read(url: str) -> int:
         n = 0
-        at_once = ConnectionSettings(reconnect_delays_s=(0, 0))
+        at_once = ConnectionSettings(reconnect_delays_s=(1e-9, 1e-9))
         async with feed_of(url, connection=at_once) as feed:
             async for batch in feed:
                 n += len(batch.messages)
@@ -522,6 +540,34 @@ def test_the_token_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     texts.append(caplog.text)
     assert any("connected" in text for text in texts)
     assert TOKEN not in "\n".join(texts)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"channel": "2s"},
+        {"urls": ["ws://h"]},
+        {"silence": 0},
+        {"assets": [-1]},
+        {"signers": "0x12"},
+        {"on_overflow": "stop"},
+        {"taxonomy": 65536},
+        {"message_type": "unsigned", "signers": []},
+        {"token": f"{TOKEN} "},
+    ],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_refused_arguments_do_not_show_the_token(arguments: dict[str, Any]) -> None:
+    arguments = {"token": TOKEN, "assets": [1]} | arguments
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        FastFeed("ws://h", **arguments)
+    del arguments
+    frame = caught.value.__traceback__
+    assert frame is not None
+    inside = traceback.TracebackException(  # without this function's own variables
+        type(caught.value), caught.value, frame.tb_next, capture_locals=True
+    )
+    assert TOKEN not in "".join(inside.format())
 
 
 def test_logging_goes_through_the_standard_library(

@@ -14,6 +14,7 @@ from live import KEY, TIMESTAMP, payload
 
 import codec
 from codec import reference
+from codec.errors import ErrorCode
 from codec.feeds.conflation import conflate
 
 SIGNER = codec.KnownSigner(payload()).address
@@ -63,12 +64,19 @@ def slow(text: bytes) -> list[bytes]:
     lines = text.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    newest: dict[tuple[int, int], int] = {}
+    newest: dict[tuple[int, int], tuple[int, int]] = {}
+    answers = []
     for i, line in enumerate(lines):
         batch = reference.decode_lines(line + b"\n", on_error="skip")
         for row in batch.updates:
-            newest[int(row["taxonomy_id"]), int(row["asset_id"])] = i
-    return [lines[i] for i in sorted(set(newest.values()))]
+            asset = int(row["taxonomy_id"]), int(row["asset_id"])
+            newest[asset] = max(
+                (int(row["timestamp_ns"]), i), newest.get(asset, (0, 0))
+            )
+        if ErrorCode.NOT_DATA in batch.errors["code"]:
+            answers.append(i)
+    kept = {i for _, i in newest.values()} | set(answers[-100:])
+    return [lines[i] for i in sorted(kept)]
 
 
 def check(text: bytes, *chunks: bytes) -> list[bytes]:
@@ -80,9 +88,15 @@ def check(text: bytes, *chunks: bytes) -> list[bytes]:
     return kept
 
 
-def newest_values(text: bytes) -> dict[tuple[int, int], bytes]:
+def newest_values(text: bytes) -> dict[tuple[int, int], tuple[Any, ...]]:
     rows = codec.decode_lines(text, on_error="skip").updates
-    return {(int(r["taxonomy_id"]), int(r["asset_id"])): r.tobytes() for r in rows}
+    rows = rows[np.argsort(rows["timestamp_ns"], kind="stable")]
+    return {(int(r["taxonomy_id"]), int(r["asset_id"])): r.item() for r in rows}
+
+
+def n_answers(text: bytes) -> int:
+    errors = codec.decode_lines(text, on_error="skip").errors
+    return int(np.count_nonzero(errors["code"] == ErrorCode.NOT_DATA))
 
 
 @st.composite
@@ -131,7 +145,7 @@ def test_all_newest_values_stay_and_no_more_is_to_be_had(text: bytes) -> None:
     once, n_lines = conflate([text])
     assert newest_values(once) == newest_values(text)
     assert conflate([once]) == (once, n_lines)
-    assert n_lines <= len(newest_values(text))
+    assert n_lines <= len(newest_values(text)) + n_answers(text)
 
 
 def test_order_is_kept() -> None:
@@ -147,9 +161,36 @@ def test_a_message_stays_for_one_of_its_assets() -> None:
     assert kept == [text.split(b"\n")[0], text.split(b"\n")[2]]
 
 
-def test_the_last_to_arrive_wins_whatever_its_time() -> None:
-    text = text_of([signed([1], i=9), signed([1], i=2)])
-    assert check(text) == [text.split(b"\n")[1]]
+def test_the_newest_wins_even_if_an_older_one_arrives_after_it() -> None:
+    """As from two connections, of which one is behind."""
+    text = text_of([signed([1], i=2), signed([1], i=1)])
+    assert check(text) == [text.split(b"\n")[0]]
+
+
+def test_of_equal_times_the_last_to_arrive_wins() -> None:
+    text = text_of([signed([1, 2], i=2), signed([1], i=2), signed([1], i=1)])
+    assert check(text) == text.split(b"\n")[:2]
+    text = text_of([signed([1], i=2), signed([1, 2], i=2)])
+    assert check(text) == text.split(b"\n")[1:2]
+
+
+def test_a_bad_signature_makes_no_value_old() -> None:
+    def verify(batch: codec.Batch) -> Any:
+        return batch.verify(SIGNER)
+
+    other = bytes(range(2, 34))
+    good = [signed([1], i=1), signed([2], i=2)]
+    bad = [signed([1, 2], i=i, key=other) for i in range(3, 40)]
+    text = text_of([good[0], *bad[:20], good[1], *bad[20:]])
+    lines = text.split(b"\n")
+    assert conflate([text], verify)[0] == lines[0] + b"\n" + lines[21] + b"\n"
+    assert conflate([text_of(bad)], verify) == (b"", 0)
+
+
+def test_answers_of_the_server_stay_the_last_hundred() -> None:
+    answers = [b'{"type":"subscribe","assets":[%d]}' % i for i in range(150)]
+    text = text_of([signed([1], i=i) if i % 2 else answers[i // 2] for i in range(300)])
+    assert len(check(text)) == 101
 
 
 def test_equal_lines_are_kept_once() -> None:
@@ -175,10 +216,11 @@ def test_messages_without_values_go(empty: bytes) -> None:
 
 
 def test_what_cannot_be_decoded_goes() -> None:
-    lines = [JUNK[i // 2 % len(JUNK)] if i % 2 else signed([i]) for i in range(40)]
+    junk = [text for text in JUNK if not n_answers(text + b"\n")]
+    lines = [junk[i // 2 % len(junk)] if i % 2 else signed([i]) for i in range(40)]
     text = text_of(lines)
     assert check(text) == text.split(b"\n")[0:40:2]
-    assert check(text_of(JUNK)) == []
+    assert check(text_of(junk)) == []
 
 
 @pytest.mark.parametrize("chunks", [[], [b""], [b"", b""], [b"\n"], [b"\n\n", b"\n"]])

@@ -14,10 +14,16 @@ import pytest
 
 import codec
 from codec.errors import FeedError
-from codec.feeds.endpoint import Endpoint, Headers, token_endpoint
+from codec.feeds.endpoint import Endpoint, Headers, Secret, token_endpoint
 
 PACKAGE = str(Path(codec.__file__).parent)
 URL = "wss://h/ws?channel=1s"
+
+
+def endpoint_of(token: Any) -> Callable[[], Awaitable[Endpoint]]:
+    return token_endpoint(URL, Secret(token))
+
+
 SECRET = "c2VjcmV0LXRva2Vu"
 # What fits no header, with the secret in it.
 UNFIT = {
@@ -90,7 +96,7 @@ def tokens() -> dict[str, Any]:
 
 @pytest.mark.parametrize("token", tokens().values(), ids=tokens().keys())
 def test_ways_to_give_a_token(token: Any) -> None:
-    endpoint = token_endpoint(URL, token)
+    endpoint = endpoint_of(token)
     for _ in range(3):
         url, headers = ask(endpoint)
         assert url == URL
@@ -99,7 +105,7 @@ def test_ways_to_give_a_token(token: Any) -> None:
 
 def test_a_callable_is_asked_each_time() -> None:
     given = iter("abc")
-    endpoint = token_endpoint(URL, lambda: next(given))
+    endpoint = endpoint_of(lambda: next(given))
     answers = [ask(endpoint) for _ in range(3)]
     assert [answer.headers["Authorization"] for answer in answers] == [
         "Basic a",
@@ -116,7 +122,7 @@ def test_a_callable_is_not_asked_before_it_is_needed() -> None:
         asked.append(1)
         return SECRET
 
-    endpoint = token_endpoint(URL, token)
+    endpoint = endpoint_of(token)
     assert asked == []
     ask(endpoint)
     assert asked == [1]
@@ -124,17 +130,17 @@ def test_a_callable_is_not_asked_before_it_is_needed() -> None:
 
 def test_equal_answers_are_equal() -> None:
     """So is noticed whether a refused token has been renewed."""
-    one, two = (ask(token_endpoint(URL, SECRET)) for _ in range(2))
+    one, two = (ask(endpoint_of(SECRET)) for _ in range(2))
     assert one == two
-    assert one != ask(token_endpoint(URL, SECRET + "2"))
-    assert one != ask(token_endpoint(URL + "2", SECRET))
+    assert one != ask(endpoint_of(SECRET + "2"))
+    assert one != ask(token_endpoint(URL + "2", Secret(SECRET)))
 
 
 @pytest.mark.parametrize(
     "token", ["x", "a" * 10_000, "~!@#$%^&*()_+{}|:\"<>?`-=[]\\;',./", "YQ=="]
 )
 def test_any_printable_text_is_a_token(token: str) -> None:
-    answer = ask(token_endpoint(URL, token))
+    answer = ask(endpoint_of(token))
     assert answer.headers["Authorization"] == f"Basic {token}"
 
 
@@ -161,7 +167,7 @@ def test_headers_do_not_change_with_what_they_are_made_of() -> None:
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format])
 def test_no_text_of_an_answer_has_the_token(show: Callable[[object], str]) -> None:
-    answer = ask(token_endpoint(URL, SECRET))
+    answer = ask(endpoint_of(SECRET))
     headers = answer.headers
     for thing in (headers, answer, [answer], {"a": headers}):
         assert SECRET not in show(thing) and "Authorization" in show(thing)
@@ -170,7 +176,7 @@ def test_no_text_of_an_answer_has_the_token(show: Callable[[object], str]) -> No
 
 
 def test_the_endpoint_itself_shows_nothing() -> None:
-    endpoint = token_endpoint(URL, SECRET)
+    endpoint = endpoint_of(SECRET)
     assert SECRET not in repr(endpoint)
     waiting = endpoint()
     assert SECRET not in repr(waiting)
@@ -183,28 +189,28 @@ def test_the_endpoint_itself_shows_nothing() -> None:
 @pytest.mark.parametrize("token", ["", *UNFIT.values()], ids=["empty", *UNFIT])
 def test_a_token_that_fits_no_header(token: str) -> None:
     with pytest.raises(ValueError, match="printable ASCII without spaces") as raised:
-        token_endpoint(URL, token)
+        endpoint_of(token)
     assert SECRET not in f"{raised.value!r}{raised.value}"
 
 
 @pytest.mark.parametrize("token", UNFIT.values(), ids=UNFIT.keys())
 def test_the_report_of_an_unfit_token_does_not_show_it(token: str) -> None:
     with pytest.raises(ValueError, match="printable") as raised:
-        token_endpoint(URL, token)
+        endpoint_of(token)
     assert SECRET not in shown(raised.value)
 
 
 @pytest.mark.parametrize("token", [None, 5, SECRET.encode(), [SECRET], {"t": SECRET}])
 def test_a_token_of_another_type(token: Any) -> None:
     with pytest.raises(TypeError, match=f"not {type(token).__name__}") as raised:
-        token_endpoint(URL, token)
+        endpoint_of(token)
     assert SECRET not in f"{raised.value!r}{raised.value}"
 
 
 @pytest.mark.parametrize("token", [SECRET.encode(), [SECRET], {"t": SECRET}])
 def test_the_report_of_another_type_does_not_show_it(token: Any) -> None:
     with pytest.raises(TypeError) as raised:
-        token_endpoint(URL, token)
+        endpoint_of(token)
     assert SECRET not in shown(raised.value)
 
 
@@ -217,7 +223,7 @@ def failing(token: Any) -> FeedError:
         return token
 
     with pytest.raises(FeedError) as raised:
-        ask(token_endpoint(URL, given))
+        ask(endpoint_of(given))
     return raised.value
 
 
@@ -231,7 +237,7 @@ def failing_later(token: Any) -> FeedError:
         return token
 
     with pytest.raises(FeedError) as raised:
-        ask(token_endpoint(URL, given))
+        ask(endpoint_of(given))
     return raised.value
 
 
@@ -296,11 +302,11 @@ def test_the_report_of_what_a_callable_gave_does_not_show_it(
 
 def test_a_callable_that_needs_arguments() -> None:
     with pytest.raises(FeedError, match="could not be had: TypeError"):
-        ask(token_endpoint(URL, lambda x: SECRET))  # type: ignore[arg-type, misc]
+        ask(endpoint_of(lambda x: SECRET))  # type: ignore[arg-type, misc]
 
 
 def test_an_exhausted_iterator() -> None:
-    endpoint = token_endpoint(URL, iter([SECRET]).__next__)
+    endpoint = endpoint_of(iter([SECRET]).__next__)
     ask(endpoint)
     with pytest.raises(FeedError, match="could not be had: StopIteration"):
         ask(endpoint)
@@ -312,7 +318,7 @@ def test_what_ends_the_program_passes(error: type[BaseException]) -> None:
         raise error
 
     with pytest.raises(error):
-        ask(token_endpoint(URL, token))
+        ask(endpoint_of(token))
 
 
 def test_waiting_for_a_token_can_be_cancelled() -> None:
@@ -321,7 +327,7 @@ def test_waiting_for_a_token_can_be_cancelled() -> None:
         return SECRET
 
     async def main() -> None:
-        task = asyncio.ensure_future(token_endpoint(URL, never)())
+        task = asyncio.ensure_future(endpoint_of(never)())
         await asyncio.sleep(0.01)
         assert not task.done()
         task.cancel()

@@ -72,7 +72,10 @@ def test_what_an_event_holds() -> None:
     events = new_events()
     events.emit(GAP, "three ticks", connection=1, amount=3, taxonomy_id=5)
     (event,) = events
-    assert event == Event(GAP, 1, 1, "three ticks", {"amount": 3, "taxonomy_id": 5})
+    assert isinstance(event, Event)
+    assert (event.kind, event.time_ns, event.connection) == (GAP, 1, 1)
+    assert event.data == {"amount": 3, "taxonomy_id": 5}
+    assert {event: "hashable"}
     assert str(event) == "gap: three ticks [connection 1]"
 
 

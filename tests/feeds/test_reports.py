@@ -290,7 +290,7 @@ def notices_of(*notices: tuple[int, ...]) -> Any:
 
 
 NOTICES = [
-    (NoticeKind.GAP, EventKind.GAP, "17 ticks are missing"),
+    (NoticeKind.GAP, EventKind.GAP, "ticks missing: 17"),
     (NoticeKind.BACKWARDS, EventKind.BACKWARDS, "time went back by 17 ns"),
     (NoticeKind.FUTURE, EventKind.FUTURE, "a message is from 17 ns in the future"),
     (

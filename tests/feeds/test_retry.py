@@ -381,8 +381,8 @@ def test_one_delay_for_all() -> None:
 
 @pytest.mark.parametrize(
     ("first_s", "last_s"),
-    [(2, 1), (-1, 1), (-2, -1), (float("nan"), 1), (1, float("nan"))],
+    [(2, 1), (0, 1), (-1, 1), (-2, -1), (float("nan"), 1), (1, float("nan"))],
 )
 def test_bounds_that_are_none(first_s: float, last_s: float) -> None:
-    with pytest.raises(ValueError, match="do not ascend"):
+    with pytest.raises(ValueError, match="positive and ascend"):
         Backoff(first_s, last_s)
