@@ -149,13 +149,12 @@ cdef class Inbox:
         if (lines is None or lines.source != source
                 or (lines.size and lines.size + n > self.chunk_len)):
             capacity = SMALL
-            if lines is not None:
-                # After a full chunk the next one is likely to be full as well; of one
-                # that ends early, what waits must not be mostly room.
-                if lines.capacity >= self.chunk_len:
-                    capacity = self.chunk_len
-                if lines.capacity > 2 * lines.size:
-                    lines.resize(lines.size)
+            # After a full chunk the next one is likely to be full as well. Where two
+            # connections take turns, each read is a chunk: it keeps what it needs.
+            if lines is not None and lines.size > self.chunk_len // 2:
+                capacity = self.chunk_len
+            elif lines is not None and lines.size < lines.capacity // 2:
+                lines.resize(max(lines.size, <size_t>1))
             lines = Lines.__new__(Lines, self, source, max(capacity, n))
             self.current = lines
             self.chunks.append(lines)
