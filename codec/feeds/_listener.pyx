@@ -100,7 +100,7 @@ cdef class Inbox:
     cdef object chunks, waiter, conflate, clock_ns, tap
     cdef Lines current
     cdef set listeners
-    cdef bint dropping
+    cdef bint dropping, large
     cdef char *blocks[4]
     cdef size_t n_blocks
 
@@ -148,13 +148,8 @@ cdef class Inbox:
         cdef size_t capacity
         if (lines is None or lines.source != source
                 or (lines.size and lines.size + n > self.chunk_len)):
-            capacity = SMALL
-            # After a full chunk the next one is likely to be full as well. Where two
-            # connections take turns, each read is a chunk: it keeps what it needs.
-            if lines is not None and lines.size > self.chunk_len // 2:
-                capacity = self.chunk_len
-            elif lines is not None and lines.size < lines.capacity // 2:
-                lines.resize(max(lines.size, <size_t>1))
+            self.leave()
+            capacity = self.chunk_len if self.large else SMALL
             lines = Lines.__new__(Lines, self, source, max(capacity, n))
             self.current = lines
             self.chunks.append(lines)
@@ -164,6 +159,18 @@ cdef class Inbox:
                 capacity = max(self.chunk_len, lines.size + n)
             lines.resize(capacity)
         return lines.data + lines.size
+
+    cdef int leave(self) except -1:
+        """Ends the current chunk. After a full one the next is likely to be full too.
+        Where two connections take turns, each read is a chunk: it keeps what it needs.
+        """
+        cdef Lines lines = self.current
+        if lines is not None:
+            self.current = None
+            self.large = lines.size > self.chunk_len // 2
+            if lines.size < lines.capacity // 2:
+                lines.resize(max(lines.size, <size_t>1))
+        return 0
 
     cdef int commit(self, size_t n) except -1:
         self.current.size += n
@@ -223,6 +230,7 @@ cdef class Inbox:
     cdef Lines pop(self):
         cdef Lines lines = self.chunks.popleft()
         if lines is self.current:
+            self.large = lines.size > self.chunk_len // 2
             self.current = None
         self.size -= lines.size
         self.n_lines -= lines.n_lines
