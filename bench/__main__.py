@@ -1,4 +1,7 @@
-"""Runs every benchmark and writes bench/results/ (`--quick`: a small version)."""
+"""Runs every benchmark and writes bench/results/ (`--quick`: a small version).
+
+The table of libraries in docs/websockets.md is written as well, by a full run.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from bench.paced import paced_figures
 from bench.plot import draw, draw_feeds, draw_known
 from bench.process import PeakMemory, import_row, peak_memory
 from bench.ratios import FULL, QUICK, Inputs, target_rows
-from bench.report import markdown, rates_of
+from bench.report import markdown, rates_of, with_libraries
 from bench.rows import Figure, Row
 from bench.signatures import signature_rows
 from bench.workloads import MIB
@@ -43,6 +46,7 @@ _ONLY: dict[str, tuple[Callable[[Inputs], Iterable[Row | Figure]], ...]] = {
     "feeds": (feed_rows, paced_figures),
 }
 _RESULTS = Path(__file__).parent / "results"
+_CHOICE = Path(__file__).parents[1] / "docs" / "websockets.md"
 
 
 def main() -> None:
@@ -79,6 +83,9 @@ def main() -> None:
         markdown(facts, memory=memory, rates=rates, **everything),
         encoding="utf-8",
     )
+    if folder == _RESULTS:
+        text = with_libraries(_CHOICE.read_text(), figures["libraries"])
+        _CHOICE.write_text(text)
     draw(rates, processor(), folder / "speed.png")
     draw_known(times_of(tables["known"]), processor(), folder / "known.png")
     draw_feeds(tables["feeds"], processor(), folder / "feeds.png")

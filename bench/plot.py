@@ -150,13 +150,16 @@ def draw_known(times_ns: Mapping[str, float], processor: str, path: Path) -> Non
 def draw_feeds(rows: Sequence[Row], processor: str, path: Path) -> None:
     """Writes the picture of live feeds: messages a CPU second, a pair of bars each."""
     rates = rates_of(rows)
-    names = [f"{mode}\n{frames}" for frames, mode in rates]
+    names = [
+        f"{mode}\n{frames.removeprefix('frames of ').replace(' (', chr(10) + '(')}"
+        for frames, mode in rates
+    ]
     figure = Figure(figsize=(11, 5), dpi=150, layout="constrained")
     axes = figure.subplots()
     for i, (label, color) in enumerate(
         (
             ("picows, each frame as bytes (deflate: inflated)", _LIBRARY),
-            ("stork-codec `FastFeed`: the same, decoded into rows", _OURS),
+            ("stork-codec FastFeed: the same messages, decoded into rows", _OURS),
         )
     ):
         heights = [pair[i] for pair in rates.values()]

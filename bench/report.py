@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from bench.process import PeakMemory
 
-__all__ = ["TITLES", "Rates", "markdown", "rates_of"]
+__all__ = ["TITLES", "Rates", "markdown", "rates_of", "with_libraries"]
 
 TITLES = {
     "memcpy": "memcpy of the input",
@@ -88,6 +88,19 @@ Million updates a second, and behind it the speed as a ratio to memcpy of the sa
 (medians of pytest-benchmark; these are not measured in turn, so the ratios above are
 the better ones). Inputs of {input_len:.3g} MiB. Every result is checked against ours.
 """
+
+
+_LIBRARIES = "<!-- libraries -->\n", "<!-- end -->\n"
+
+
+def with_libraries(text: str, libraries: Sequence[Figure]) -> str:
+    """A document with the table of libraries between its two marks."""
+    head, mark, rest = text.partition(_LIBRARIES[0])
+    _, end, tail = rest.partition(_LIBRARIES[1])
+    if not end:
+        raise ValueError("the marks of the table are not there")
+    table = _table(*_head_and_rows(library_table(libraries)))
+    return head + mark + table + end + tail
 
 
 @dataclass(frozen=True)

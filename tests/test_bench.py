@@ -22,6 +22,7 @@ from bench.paced import paced_figures
 from bench.plot import draw_feeds, draw_known
 from bench.ratios import QUICK, Inputs, target_rows
 from bench.recovery import BareLoop, coincurve_addresses
+from bench.report import with_libraries
 from bench.rows import Figure, verdict
 from bench.sender import Order, Sender, messages_of
 from bench.signatures import hash_rows, signature_rows
@@ -151,6 +152,13 @@ def test_library_figures_are_measured() -> None:
     names = [row[0] for row in rows]
     assert names[-1] == "websockets" or "zlib-ng" in " ".join(names)
     assert all(all(row) for row in rows[:3])
+    old = "a\n<!-- libraries -->\n| old |\n<!-- end -->\nb\n"
+    new = with_libraries(old, figures)
+    assert new.startswith("a\n<!-- libraries -->\n| thousand messages")
+    assert new.endswith(" |\n<!-- end -->\nb\n")
+    assert with_libraries(new, figures) == new
+    with pytest.raises(ValueError, match="marks"):
+        with_libraries("a", figures)
 
 
 @pytest.mark.parametrize("mode", readers.MODES)
