@@ -38,6 +38,7 @@ def machine() -> dict[str, str]:
         "stork-codec": codec.__version__,
     }
     packages = ["numpy", "orjson", *(rival.package for rival in RIVALS)]
+    packages += ["picows", "aiofastnet", "websockets", "aiohttp", "zlib-ng", "isal"]
     for package in (*packages, KECCAK_PACKAGE, "pytest-benchmark"):
         facts[package] = _version(package)
     return {name: fact for name, fact in facts.items() if fact}

@@ -1,4 +1,4 @@
-"""Draws the pictures that README shows: speed of decoding, and of verifying."""
+"""Draws the pictures that README shows: decoding, verifying, live feeds."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.figure import Figure
 
+from bench.feeds import rates_of
 from bench.known import BARE_RECOVER, BARE_VERIFY
 from bench.rows import format_ratio
 from bench.workloads import MIB, SIZES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
     from bench.report import Rates
+    from bench.rows import Row
 
-__all__ = ["draw", "draw_known"]
+__all__ = ["draw", "draw_feeds", "draw_known"]
 
 
 class _Style(NamedTuple):
@@ -143,6 +145,47 @@ def draw_known(times_ns: Mapping[str, float], processor: str, path: Path) -> Non
         fontsize=13,
     )
     figure.savefig(path)
+
+
+def draw_feeds(rows: Sequence[Row], processor: str, path: Path) -> None:
+    """Writes the picture of live feeds: messages a CPU second, a pair of bars each."""
+    rates = rates_of(rows)
+    names = [
+        f"{mode}\n{frames.removeprefix('frames of ').replace(' (', chr(10) + '(')}"
+        for frames, mode in rates
+    ]
+    figure = Figure(figsize=(11, 5), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    for i, (label, color) in enumerate(
+        (
+            ("picows, each frame as bytes (deflate: inflated)", _LIBRARY),
+            ("stork-codec FastFeed: the same messages, decoded into rows", _OURS),
+        )
+    ):
+        heights = [pair[i] for pair in rates.values()]
+        places = [place + 0.4 * i for place in range(len(names))]
+        bars = axes.bar(places, heights, 0.38, color=color, label=label)
+        axes.bar_label(bars, [_short(rate) for rate in heights], padding=2, fontsize=9)
+    most = max((rate for pair in rates.values() for rate in pair), default=1)
+    least = min((rate for pair in rates.values() for rate in pair), default=1)
+    axes.set(yscale="log", ylabel="messages a CPU second (log scale)")
+    axes.set_ylim(least / 3, most * 4)
+    axes.set_xticks([place + 0.2 for place in range(len(names))], names, fontsize=9)
+    axes.yaxis.set_major_formatter(lambda rate, _: _rate(rate))
+    axes.grid(True, axis="y", which="major", color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper right", frameon=False)
+    figure.suptitle(
+        "From the socket to decoded rows, against the bare websocket library\n"
+        f"one core, {processor}",
+        fontsize=13,
+    )
+    figure.savefig(path)
+
+
+def _short(rate: float) -> str:
+    return f"{rate / 1e6:.3g} M" if rate >= 1e6 else f"{rate / 1e3:.3g} k"
 
 
 def _rate(rate: float) -> str:

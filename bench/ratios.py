@@ -40,6 +40,14 @@ class Scale:
     budget: Budget
     cold_budget: Budget
     signature_budget: Budget
+    feed_budget: Budget
+    feed_run_s: float
+    """How long the bare library reads in one run."""
+    feed_paced_s: float
+    """How long messages come at a fixed rate, in one run."""
+    feed_paced_pairs: int
+    n_feed_messages: int
+    """As many as memory is watched over."""
 
 
 FULL = Scale(
@@ -52,6 +60,11 @@ FULL = Scale(
     budget=Budget(4.0, min_pairs=9),
     cold_budget=Budget(4.0, min_pairs=9, max_pairs=15),
     signature_budget=Budget(6.0, min_pairs=9),
+    feed_budget=Budget(6.0, min_pairs=9),
+    feed_run_s=0.25,
+    feed_paced_s=4.0,
+    feed_paced_pairs=9,
+    n_feed_messages=50_000_000,
 )
 QUICK = Scale(
     lines_len=8 * MIB,
@@ -63,6 +76,11 @@ QUICK = Scale(
     budget=Budget(0.2, min_pairs=3),
     cold_budget=Budget(0.2, min_pairs=3, max_pairs=15),
     signature_budget=Budget(0.2, min_pairs=3),
+    feed_budget=Budget(0.2, min_pairs=3),
+    feed_run_s=0.03,
+    feed_paced_s=0.5,
+    feed_paced_pairs=3,
+    n_feed_messages=3_000_000,
 )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.rows import Row, format_ratio
+from bench.libraries import library_table
+from bench.rows import Figure, Row, format_ratio
 from bench.workloads import MIB, SIZES
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from bench.process import PeakMemory
 
-__all__ = ["TITLES", "Rates", "markdown", "rates_of"]
+__all__ = ["TITLES", "Rates", "markdown", "rates_of", "with_libraries"]
 
 TITLES = {
     "memcpy": "memcpy of the input",
@@ -61,11 +62,45 @@ until it takes about as long as the other. One thread, and the tables are there 
 unless the row says otherwise.
 """
 
+_FEED_NOTES = """\
+From the socket to decoded rows (`FastFeed`, `async for batch in feed`), against a
+listener of the bare library, picows, in Python, that takes each frame as bytes and no
+more (with deflate: and inflates it by zlib). Both have the same socket settings and
+read the same messages in turn. A process of its own on the other core sends prebuilt
+frames. The times are those of one message, so a ratio is one of message rates. What
+counts is the CPU time of the reading process: by the clock it comes to the same as long
+as the reader is busy all the time, and where it is not, the sender was the limit.
+"""
+
+_FIGURE_NOTES = """\
+Latency is from just before a message is written to when the consumer has it, which is
+the loop's body for the feed, `on_ws_frame` for the bare library: percentiles of runs in
+turn, and their differences.
+"""
+
+_LIBRARY_NOTES = """\
+What [docs/websockets.md](../../docs/websockets.md) chooses from. Readers in turn, each
+message taken as bytes, nothing decoded; medians.
+"""
+
 _RATE_NOTES = """\
 Million updates a second, and behind it the speed as a ratio to memcpy of the same input
 (medians of pytest-benchmark; these are not measured in turn, so the ratios above are
 the better ones). Inputs of {input_len:.3g} MiB. Every result is checked against ours.
 """
+
+
+_LIBRARIES = "<!-- libraries -->\n", "<!-- end -->\n"
+
+
+def with_libraries(text: str, libraries: Sequence[Figure]) -> str:
+    """A document with the table of libraries between its two marks."""
+    head, mark, rest = text.partition(_LIBRARIES[0])
+    _, end, tail = rest.partition(_LIBRARIES[1])
+    if not end:
+        raise ValueError("the marks of the table are not there")
+    table = _table(*_head_and_rows(library_table(libraries)))
+    return head + mark + table + end + tail
 
 
 @dataclass(frozen=True)
@@ -99,6 +134,9 @@ def markdown(
     signatures: Sequence[Row],
     known: Sequence[Row],
     context: Sequence[Row],
+    feeds: Sequence[Row],
+    feed_figures: Sequence[Figure],
+    libraries: Sequence[Figure],
     memory: PeakMemory | None,
     rates: Rates,
 ) -> str:
@@ -116,6 +154,13 @@ def markdown(
         f"## Known signers\n\n{_KNOWN_NOTES}",
         "![Microseconds a signature](known.png)\n",
         _ratio_table(known, with_limits=True),
+        f"## Live feeds\n\n{_FEED_NOTES}",
+        "![Messages a CPU second](feeds.png)\n",
+        _ratio_table(feeds, with_limits=True),
+        f"### Latency, load, memory\n\n{_FIGURE_NOTES}",
+        _figure_table(feed_figures),
+        f"### Websocket libraries\n\n{_LIBRARY_NOTES}",
+        _table(*_head_and_rows(library_table(libraries))),
         "## Ratios for context\n",
         _ratio_table(context, with_limits=False),
         "## Updates a second\n\n" + _RATE_NOTES.format(input_len=rates.input_len / MIB),
@@ -152,6 +197,31 @@ def _ratio_cells(row: Row, with_limits: bool) -> list[str]:
         cells[2:2] = ["" if x is None else f"{sign} {x:g}" for x in limits]
         cells.append(row.verdict)
     return cells
+
+
+def _figure_table(figures: Sequence[Figure]) -> str:
+    head = ["what", "of", "unit", "must", "aim", "median", "quartiles", "runs"]
+    rows = []
+    for figure in figures:
+        sign = "≥" if figure.better == "higher" else "<"
+        rows.append(
+            [
+                figure.work,
+                figure.of,
+                figure.unit,
+                *("" if x is None else f"{sign} {x:g}" for x in figure.limits),
+                f"**{figure.shown}**",
+                f"{format_ratio(figure.lower_quartile)} to"
+                f" {format_ratio(figure.upper_quartile)}",
+                str(figure.n),
+                figure.verdict,
+            ]
+        )
+    return _table([*head, "verdict"], rows)
+
+
+def _head_and_rows(table: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    return table[0], table[1:]
 
 
 def _memory_text(memory: PeakMemory | None) -> str:

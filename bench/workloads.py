@@ -25,6 +25,7 @@ __all__ = [
     "KEYS",
     "MIB",
     "SIZES",
+    "STEP_NS",
     "Assets",
     "Workload",
     "asset_columns",
@@ -46,7 +47,7 @@ KEYS = tuple(PrivateKey(bytes([i]) * 32) for i in range(1, 5))
 """Sign messages in turn, where signatures are verified."""
 
 FIRST_NS = 1_764_600_000_000_000_000
-_STEP_NS = 50_000_000
+STEP_NS = 50_000_000
 _TAXONOMY_ID = 1
 
 
@@ -91,9 +92,15 @@ def asset_columns(n_assets: int) -> Assets:
 
 
 def signed(
-    n_assets: int, n_messages: int, keys: Sequence[PrivateKey | None] = (None,)
+    n_assets: int,
+    n_messages: int,
+    keys: Sequence[PrivateKey | None] = (None,),
+    step_ns: int = STEP_NS,
 ) -> Workload:
-    """Frames signed by the keys in turn. Without any the signatures are zero."""
+    """Frames signed by the keys in turn. Without any the signatures are zero.
+
+    step_ns: from one timestamp to the next.
+    """
     rng = np.random.default_rng([_SEED, n_assets])
     ids = _asset_ids(rng, n_assets)
     pool = _as_values(_prices(rng, _POOL_LEN))
@@ -108,7 +115,9 @@ def signed(
             )
         )
         for (timestamp_ns, start), key in zip(
-            _messages(rng, n_assets, n_messages), cycle(keys), strict=False
+            _messages(rng, n_assets, n_messages, step_ns),
+            cycle(keys),
+            strict=False,
         )
     ]
     return Workload(n_assets, frames)
@@ -153,12 +162,12 @@ def signatures_of(batch: Batch) -> NDArray[np.uint8]:
 
 
 def _messages(
-    rng: np.random.Generator, n_assets: int, n_messages: int
+    rng: np.random.Generator, n_assets: int, n_messages: int, step_ns: int = STEP_NS
 ) -> Iterator[tuple[int, int]]:
     """Each message's timestamp, and where in the pool its values start."""
     starts = rng.integers(0, _POOL_LEN - n_assets, n_messages)
     for i, start in enumerate(starts.tolist()):
-        yield FIRST_NS + i * _STEP_NS, start
+        yield FIRST_NS + i * step_ns, start
 
 
 def _asset_ids(rng: np.random.Generator, n_assets: int) -> NDArray[np.uint16]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from time import sleep
 from typing import TYPE_CHECKING
@@ -11,14 +12,19 @@ import numpy as np
 import pytest
 
 import codec
-from bench import agreement, bare, process
+from bench import agreement, bare, process, readers
 from bench.bare import NoCompilerError
 from bench.context import context_rows
+from bench.feeds import BARE, FEED, feed_rows, rates_of, run
 from bench.known import BARE_RECOVER, BARE_VERIFY, known_rows, times_of
-from bench.plot import draw_known
+from bench.libraries import library_figures, library_table
+from bench.paced import paced_figures
+from bench.plot import draw_feeds, draw_known
 from bench.ratios import QUICK, Inputs, target_rows
 from bench.recovery import BareLoop, coincurve_addresses
-from bench.rows import verdict
+from bench.report import with_libraries
+from bench.rows import Figure, verdict
+from bench.sender import Order, Sender, messages_of
 from bench.signatures import hash_rows, signature_rows
 from bench.timing import Budget, Side, balanced, interleave
 from bench.verification import RIVALS, BareVerify, signed_rows
@@ -49,6 +55,11 @@ TINY = replace(
     budget=BUDGET,
     cold_budget=BUDGET,
     signature_budget=BUDGET,
+    feed_budget=BUDGET,
+    feed_run_s=0.002,
+    feed_paced_s=0.05,
+    feed_paced_pairs=2,
+    n_feed_messages=300_000,
 )
 
 
@@ -106,6 +117,75 @@ def test_rows_without_a_compiler(
     assert "one thread / two" in ratios
     assert not any(of.startswith("bare") for of in ratios)
     assert "left out" in capsys.readouterr().out
+
+
+def test_feed_rows_are_measured(tmp_path: Path) -> None:
+    cores = _cores()
+    rows = list(feed_rows(Inputs(TINY)))
+    assert _cores() == cores
+    assert all(math.isfinite(row.ratio.median) for row in rows)
+    limited = [row for row in rows if row.must is not None]
+    assert [row.of for row in limited] == [f"{BARE} / {FEED}"] * 6
+    assert {row.of for row in rows} >= {
+        f"{BARE} / {FEED}, clock",
+        f"{BARE} / {FEED}, verified",
+        f"websockets / {FEED}",
+    }
+    assert len(rates_of(rows)) == 6
+    draw_feeds(rows, "some processor", tmp_path / "feeds.png")
+    assert (tmp_path / "feeds.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_paced_figures_are_measured() -> None:
+    figures = list(paced_figures(Inputs(TINY)))
+    assert all(math.isfinite(figure.median) for figure in figures)
+    what = " ".join(figure.label for figure in figures)
+    for part in ("added latency, p50", "p99", "time of one core", "resident memory"):
+        assert part in what
+
+
+def test_library_figures_are_measured() -> None:
+    figures = list(library_figures(Inputs(TINY)))
+    assert all(figure.median > 0 for figure in figures)
+    head, *rows = library_table(figures)
+    assert len(head) == 1 + 9
+    names = [row[0] for row in rows]
+    assert names[-1] == "websockets" or "zlib-ng" in " ".join(names)
+    assert all(all(row) for row in rows[:3])
+    old = "a\n<!-- libraries -->\n| old |\n<!-- end -->\nb\n"
+    new = with_libraries(old, figures)
+    assert new.startswith("a\n<!-- libraries -->\n| thousand messages")
+    assert new.endswith(" |\n<!-- end -->\nb\n")
+    assert with_libraries(new, figures) == new
+    with pytest.raises(ValueError, match="marks"):
+        with_libraries("a", figures)
+
+
+@pytest.mark.parametrize("mode", readers.MODES)
+def test_a_sender_sends_what_was_ordered(mode: str) -> None:
+    order = Order(4, 7, n_distinct=3)
+    with Sender() as sender:
+        is_tls = mode == "TLS"
+        context = sender.ssl_context if is_tls else None
+        url = sender.url(order, is_tls=is_tls)
+        stream = readers.Stream(url, order, mode, context)
+        received: list[bytes] = []
+        run(readers.websockets(stream, received.append))
+        batches = run(readers.batches(stream))
+    expected = messages_of(order)
+    assert received == [*expected, *expected, expected[0]]
+    assert sum(len(batch.messages) for batch in batches) == 7
+
+
+def test_figures() -> None:
+    figure = Figure.from_all("work", "of", "unit", [3.0, 1.0, 2.0], must=2.5, aim=1.5)
+    assert (figure.median, figure.lower_quartile, figure.n) == (2.0, 1.5, 3)
+    assert figure.verdict == "passed"
+    assert Figure.from_all("work", "of", "unit", [7.0]).upper_quartile == 7.0
+
+
+def _cores() -> set[int]:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
 def test_known_rows_are_measured(tmp_path: Path) -> None:
