@@ -148,10 +148,13 @@ cdef class Inbox:
         cdef size_t capacity
         if (lines is None or lines.source != source
                 or (lines.size and lines.size + n > self.chunk_len)):
-            # After a full chunk the next one is likely to be full as well.
+            # After a full chunk the next one is likely to be full as well. Where two
+            # connections take turns, each message is a chunk: it keeps what it needs.
             capacity = SMALL
-            if lines is not None and lines.capacity >= self.chunk_len:
+            if lines is not None and lines.size > self.chunk_len // 2:
                 capacity = self.chunk_len
+            elif lines is not None and lines.size < lines.capacity // 2:
+                lines.grow(max(lines.size, 1))
             lines = Lines.__new__(Lines, self, source, max(capacity, n))
             self.current = lines
             self.chunks.append(lines)
