@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from codec.batch import Batch
@@ -93,6 +95,8 @@ class FastFeed(Feed[Batch]):
     ) -> None:
         if signers is not None and message_type == "unsigned":
             raise ValueError("unsigned messages have no signers")
+        if isinstance(signers, Iterator):
+            signers = list(signers)
         urls = [
             stork_fast.connection_url(
                 each, channel, message_type, market_status=market_status
@@ -110,7 +114,7 @@ class FastFeed(Feed[Batch]):
             [token_endpoint(each, token) for each in urls],
             on_overflow=on_overflow,
             max_queue_len=max_queue_len,
-            conflate=conflate,
+            conflate=partial(conflate, signers=signers),
             recorder=recorder,
             connection=connection,
             clock_ns=clock_ns,

@@ -12,7 +12,7 @@ from codec.feeds import ConnectionSettings, FastFeed
 T = TypeVar("T")
 KEY = bytes(range(1, 33))
 TIMESTAMP = 1_764_608_698_685_038_908
-SIGNER = "0x3db9E960ECfCcb11969509FAB000c0c96DC51830"
+SIGNER = "0x6370eF2f4Db3611D657b90667De398a2Cc2a370C"
 TOKEN = "c2VjcmV0LXRva2Vu"
 # Reconnects at once, notices soon.
 FAST = ConnectionSettings(reconnect_delays_s=(0.001, 0.01), connect_timeout_s=5.0)
