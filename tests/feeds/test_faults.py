@@ -408,9 +408,11 @@ async def stall() -> None:
     """The connection gets no answer and no data: another is made."""
     async with by_hand() as simulator:
         simulator.faults.stall = 0
-        async with Reader(reader_of(simulator, silence=0.2)) as reader:
-            async with publishing(simulator):
-                await until(lambda: len(reader.messages) > 10)
+        async with (
+            Reader(reader_of(simulator, silence=0.2)) as reader,
+            publishing(simulator),
+        ):
+            await until(lambda: len(reader.messages) > 10)
         assert reader.messages == simulator.history[1].sent
         assert "no valid data" in reasons(reader.feed)[0]
 

@@ -79,7 +79,9 @@ def test_nothing_is_lost_or_comes_twice(n: int, options: dict[str, Any]) -> None
             settings = ConnectionSettings(
                 reconnect_delays_s=(0, 0.002),
                 max_message_len=1 << 20,
-                ssl_context=simulator.client_ssl_context() if "tls" in options else None,
+                ssl_context=simulator.client_ssl_context()
+                if "tls" in options
+                else None,
             )
             feed = reader_of(simulator, connection=settings)
             async with Reader(feed) as reader:

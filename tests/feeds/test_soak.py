@@ -40,7 +40,12 @@ def soak(*arguments: object) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("n", "more"),
-    [(N, []), (N // 4, ["--verify"]), (N // 10, ["--deflate"]), (N // 50, ["--assets", 100])],
+    [
+        (N, []),
+        (N // 4, ["--verify"]),
+        (N // 10, ["--deflate"]),
+        (N // 50, ["--assets", 100]),
+    ],
     ids=["plain", "verified", "deflate", "100 assets"],
 )
 def test_memory_stays_as_it_is(n: int, more: list[object]) -> None:
