@@ -336,10 +336,10 @@ def test_raise_goes_on_with_what_a_forgery_came_with() -> None:
         )
 
     async def main() -> None:
-        async with RawServer(behave) as server:
-            async with feed_of(server.url, signers=SIGNER) as feed:
-                with pytest.raises(BadSignatureError):
-                    await anext(feed)
-                assert texts(await anext(feed)) == [message(0), message(2)]
+        server = RawServer(behave)
+        async with server, feed_of(server.url, signers=SIGNER) as feed:
+            with pytest.raises(BadSignatureError):
+                await anext(feed)
+            assert texts(await anext(feed)) == [message(0), message(2)]
 
     run(main())
