@@ -225,7 +225,10 @@ class Client:
         without valid data in between."""
         if not isinstance(error, FeedAuthError) or endpoint is None or self._renewed:
             return False
-        self._renewed = await self._endpoint() != endpoint
+        try:
+            self._renewed = await self._endpoint() != endpoint
+        except FeedError:
+            return False  # what the server said is what matters
         return self._renewed
 
     async def _connect(self, endpoint: Endpoint) -> Listener:

@@ -62,7 +62,7 @@ class Intake:
         self._events = events
         self._raises = signers is not None and on_bad_signature == "raise"
         policy: OnBadSignature = "drop" if self._raises else on_bad_signature
-        self._judge = None if signers is None else make_judge(signers, policy, True)
+        self._judge = make_judge(signers, policy, True)
         self._max_age_ns = max_age_ns
         self._monitor = Monitor(period_ns=period_ns, taxonomy_id=taxonomy_id)
         self._absence = AbsenceWatch(absent_after_ns)
