@@ -183,7 +183,8 @@ class Intake:
 
     def _check_absence(self, batch: Batch) -> None:
         now_ns = int(batch.messages["receive_ns"][-1]) if len(batch.messages) else 0
-        if now_ns < self._next_absence_check_ns:
+        until_next_ns = self._next_absence_check_ns - now_ns
+        if 0 < until_next_ns <= _ABSENCE_CHECK_NS:  # else the clock was set back
             return
         self._next_absence_check_ns = now_ns + _ABSENCE_CHECK_NS
         gone, back = self._absence.check(self._monitor.last_seen_ns, now_ns)
