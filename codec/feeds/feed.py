@@ -108,11 +108,13 @@ class Feed(ABC, Generic[T]):
     async def close(self) -> None:
         """Closes the connections. Iteration ends once it has given what had arrived."""
         self._closed = True
-        async with asyncio.TaskGroup() as group:
-            for client in self._clients:
-                group.create_task(client.close())
-        self._wake()
-        self.events.close()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for client in self._clients:
+                    group.create_task(client.close())
+        finally:  # others may wait, also where this is cancelled
+            self._wake()
+            self.events.close()
 
     def __enter__(self) -> BlockingFeed[T]:
         self._blocking = BlockingFeed(self)
