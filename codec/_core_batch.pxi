@@ -73,6 +73,16 @@ cdef class BatchBase:
                 self._buffers, BYTES, self._out.payloads.data, self._out.payloads_len)
         return self._payload_arena
 
+    @property
+    def n_messages(self):
+        """len(messages), without making the array."""
+        return self._out.n_messages
+
+    @property
+    def n_errors(self):
+        """len(errors), without making the array."""
+        return self._out.n_errors
+
     def __len__(self):
         return self._out.n_updates
 

@@ -31,6 +31,7 @@ class Batch(BatchBase):
     errors: ndarray[ERROR_DTYPE], the messages that could not be decoded, or were
         dropped for their signature, in input order (index, offset uint64, code uint16:
         an ErrorCode); empty unless `on_error="skip"` or `on_bad_signature="drop"`.
+    n_messages, n_errors: how many rows `messages` and `errors` have.
     payload_arena: ndarray[uint8], the raw bytes of all signed payloads one behind the
         other (`payload_offset` and `payload_len` of a message say where), or None where
         `payloads=False`.

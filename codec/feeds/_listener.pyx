@@ -328,7 +328,8 @@ cdef class Listener(WSListener):
             self.receive(frame)
         except Exception as error:  # once, not for each frame that follows
             self.fail(1011, f"{type(error).__name__}: {error}")
-        self.fresh = frame.last_in_buffer
+        if frame.last_in_buffer:
+            self.fresh = True  # the time of the next read is another one
 
     cdef int receive(self, WSFrame frame) except -1:
         if frame.rsv2 or frame.rsv3 or (frame.rsv1 and (

@@ -37,18 +37,24 @@ class BlockingFeed(Generic[T]):
             target=_work, args=(self._loop,), name="codec.feeds", daemon=True
         )
         self._thread.start()
-        self.call(self.feed.__aenter__())
+        try:
+            self.call(self.feed.__aenter__())
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def close(self) -> None:
         """Closes the feed and ends the thread."""
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None:
-            return
-        self.call(self.feed.close())
-        self._loop = None
+        if self._loop is not None:
+            self.call(self.feed.close())
+            self._end()
+
+    def _end(self) -> None:
+        loop, self._loop = self._loop, None
+        assert loop is not None and self._thread is not None
         loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+        self._thread.join()
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Waits for a coroutine of the feed: `feed.call(feed.feed.subscribe([7]))`."""

@@ -102,7 +102,8 @@ class Client:
     judged as a failed attempt. Messages go to `inbox` as lines of `source`, states to
     `events`. opening: texts to send first on every connection. silence_s: the longest
     time without data now, None for any. on_failed: called once the client has given up,
-    with `failure` set.
+    with `failure` set. Who reads the data sets `is_valid` where some of it is: then the
+    connection is alive, and its URL is worth all patience.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Client:
         self.state = State.DISCONNECTED
         self.failure: FeedError | None = None
         self.n_connections = 0
+        self.is_valid = False  # set by who reads the data, when some is valid
         self._endpoint = endpoint
         self._inbox = inbox
         self._source = source
@@ -167,13 +169,6 @@ class Client:
             raise
         if self.state is not State.FAILED:
             self._enter(State.DISCONNECTED, "closed")
-
-    def confirm(self) -> None:
-        """Valid data has come by this connection: it is alive, and worth its URL."""
-        self._last_valid = asyncio.get_running_loop().time()
-        self._established = True
-        self._renewed = False
-        self._backoff.reset()
 
     def send(self, text: bytes) -> bool:
         """Sends a text, if connected."""
@@ -297,6 +292,8 @@ class Client:
             raise
         finally:
             await self._hang_up(listener)
+            if self.is_valid:
+                self._take_note(asyncio.get_running_loop().time())
             self._past_bytes += listener.n_bytes
             self._past_wire_bytes += listener.n_wire_bytes
             self._listener = None
@@ -336,6 +333,8 @@ class Client:
             if pinged is None and now - heard >= settings.ping_after_s:
                 listener.transport.send_ping()
                 pinged = now
+            if self.is_valid:
+                self._take_note(now)
             # What waits has not been looked at: that it came must do.
             last = data_heard if self._inbox.n_lines else self._last_valid
             if silence_s is None or self._inbox.paused:
@@ -345,10 +344,18 @@ class Client:
                     1006, f"no valid data for {now - last:.1f} s", ours=True
                 )
 
+    def _take_note(self, now: float) -> None:
+        """Valid data has come since this was asked last."""
+        self.is_valid = False
+        self._last_valid = now
+        self._established = True
+        self._renewed = False
+        self._backoff.reset()
+
     def _tick_s(self, silence_s: float | None) -> float:
         settings = self._settings
         shortest = min(settings.ping_after_s, settings.pong_timeout_s)
-        return max(min(shortest, silence_s or shortest) / 5, 0.005)
+        return max(min(shortest / 5, (silence_s or shortest) / 10), 0.005)
 
 
 async def _open_socket(

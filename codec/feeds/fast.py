@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from codec import signatures
 from codec.batch import Batch
@@ -99,6 +100,8 @@ class FastFeed(Feed[Batch]):
             del token  # no traceback that shows variables has it
         if signers is not None and message_type == "unsigned":
             raise ValueError("unsigned messages have no signers")
+        if isinstance(signers, Iterator):
+            signers = list(signers)
         urls = [
             stork_fast.connection_url(
                 each, channel, message_type, market_status=market_status
@@ -193,6 +196,10 @@ class FastFeed(Feed[Batch]):
             return "<FastFeed>"  # one whose arguments were refused
         states = ", ".join(self.states)
         return f"<FastFeed: {len(self._assets)} assets, {states}>"
+
+    async def __aenter__(self) -> Self:
+        self._intake.open()
+        return await super().__aenter__()
 
     def _opening(self) -> Iterable[bytes]:
         return stork_fast.subscribe_frames(self._assets)

@@ -108,11 +108,13 @@ class Feed(ABC, Generic[T]):
     async def close(self) -> None:
         """Closes the connections. Iteration ends once it has given what had arrived."""
         self._closed = True
-        async with asyncio.TaskGroup() as group:
-            for client in self._clients:
-                group.create_task(client.close())
-        self._wake()
-        self.events.close()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for client in self._clients:
+                    group.create_task(client.close())
+        finally:  # others may wait, also where this is cancelled
+            self._wake()
+            self.events.close()
 
     def __enter__(self) -> BlockingFeed[T]:
         self._blocking = BlockingFeed(self)
@@ -167,11 +169,10 @@ class Feed(ABC, Generic[T]):
     def _confirm(self, source: int) -> None:
         """Valid data has come by this connection; -1: by some."""
         if source >= 0:
-            self._clients[source].confirm()
+            self._clients[source].is_valid = True
             return
         for client in self._clients:
-            if client.state is State.CONNECTED:
-                client.confirm()
+            client.is_valid = client.state is State.CONNECTED
 
     def _send(self, texts: Iterable[bytes]) -> None:
         """Sends to all that are connected; the others will send their opening."""

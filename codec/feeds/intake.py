@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -61,12 +62,12 @@ class Intake:
         self._events = events
         self._raises = signers is not None and on_bad_signature == "raise"
         policy: OnBadSignature = "drop" if self._raises else on_bad_signature
-        self._judge = None if signers is None else make_judge(signers, policy, True)
+        self._judge = make_judge(signers, policy, True)
         self._max_age_ns = max_age_ns
         self._monitor = Monitor(period_ns=period_ns, taxonomy_id=taxonomy_id)
         self._absence = AbsenceWatch(absent_after_ns)
-        self._absence_check_ns = min(_NS, absent_after_ns // 4)
-        self._next_absence_check_ns = 0
+        self._look_every_s = min(1.0, absent_after_ns / 4 / _NS)
+        self._next_look_s = -inf
         self._seen = Seen() if n_connections > 1 else None
         self._clock_ns = clock_ns
         self._clock_offset_ns: int | None = None
@@ -89,6 +90,10 @@ class Intake:
         """The histogram behind them, as it is now."""
         return self._monitor.ages.copy()
 
+    def open(self) -> None:
+        """From now on batches are read, in the event loop that is running."""
+        self._loop_time = asyncio.get_running_loop().time
+
     def watch(self, assets: Iterable[int]) -> None:
         """These assets are expected from now on."""
         self._absence.watch(assets)
@@ -108,18 +113,17 @@ class Intake:
         decoder = _core.DecoderBase(Batch, True, 1, True, self._judge)
         batch = decoder.decode_lines(lines, on_error="skip")
         self.decode_ns += perf_counter_ns() - start_ns
-        self._check_clock()
         result: list[Batch | Exception] = []
-        if len(batch.errors):
+        if batch.n_errors:
             result += self._take_errors(lines, batch)
-        if not len(batch.messages):
+        if batch.n_messages == 0:
             return result
         if batch.verified is None or batch.verified.any():
             confirm(lines.source)
         batch = self._checked(batch)
-        if len(batch.messages):
+        if batch.n_messages:
             self.batches += 1
-            self.messages += len(batch.messages)
+            self.messages += batch.n_messages
             self.updates += len(batch)
             result.append(batch)
         return result
@@ -156,7 +160,11 @@ class Intake:
         notices = self._monitor.observe(batch)
         if len(notices):
             self.gaps += report_notices(self._events, notices)
-        self._check_absence(batch)
+        now_s = self._loop_time()
+        if now_s >= self._next_look_s and batch.n_messages:
+            self._next_look_s = now_s + self._look_every_s
+            self._check_clock(now_s)
+            self._check_absence(int(batch.messages["receive_ns"][-1]))
         if self._max_age_ns is not None:
             batch = self._fresh(batch, self._max_age_ns)
         return batch
@@ -179,23 +187,17 @@ class Intake:
         )
         return batch.select(~stale)
 
-    def _check_absence(self, batch: Batch) -> None:
-        now_ns = int(batch.messages["receive_ns"][-1]) if len(batch.messages) else 0
-        if now_ns < self._next_absence_check_ns:
-            return
-        self._next_absence_check_ns = now_ns + self._absence_check_ns
+    def _check_absence(self, now_ns: int) -> None:
         gone, back = self._absence.check(self._monitor.last_seen_ns, now_ns)
         report_assets(self._events, gone, back)
 
-    def _check_clock(self) -> None:
+    def _check_clock(self, now_s: float) -> None:
         """Reports a clock that was set: it went otherwise than the monotonic one."""
-        monotonic_ns = round(asyncio.get_running_loop().time() * _NS)
-        offset_ns = self._clock_ns() - monotonic_ns
+        offset_ns = self._clock_ns() - round(now_s * _NS)
         before_ns, self._clock_offset_ns = self._clock_offset_ns, offset_ns
         if before_ns is None or abs(offset_ns - before_ns) < _CLOCK_JUMP_NS:
             return
         jump_s = (offset_ns - before_ns) / _NS
-        self._next_absence_check_ns = 0
         self._events.emit(
             EventKind.CLOCK_JUMP, f"the clock jumped by {jump_s:+.3f} s", jump_s=jump_s
         )

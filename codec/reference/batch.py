@@ -28,6 +28,16 @@ class Batch:
     verified: npt.NDArray[np.bool_] | None = None
     signers: npt.NDArray[np.void] | None = None
 
+    @property
+    def n_messages(self) -> int:
+        """How many messages there are."""
+        return len(self.messages)
+
+    @property
+    def n_errors(self) -> int:
+        """How many errors there are."""
+        return len(self.errors)
+
     def payload(self, i: int) -> memoryview:
         """The raw payload of row `i` of `messages`; empty for an unsigned message."""
         if self.payload_arena is None:

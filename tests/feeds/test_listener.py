@@ -269,3 +269,36 @@ def test_text_that_is_not_utf8_is_a_bad_message_and_no_more() -> None:
 def test_a_policy_that_is_none(policy: str) -> None:
     with pytest.raises(ValueError, match="on_overflow"):
         Inbox(policy, 1 << 20, clock_ns=time.time_ns)
+
+
+@pytest.mark.parametrize(
+    "first", [frame(b"?", PING), frame(b"{", fin=False) + frame(b"}", 0), b""]
+)
+def test_the_receive_time_is_told_whatever_comes_first(first: bytes) -> None:
+    """Whatever stands before a message in what was read."""
+
+    async def behave(connection: Connection) -> None:
+        for i in range(4):
+            await connection.send(
+                first + frame(message(2 * i)) + frame(message(2 * i + 1))
+            )
+            await until(lambda: feed.stats.messages == 2 * len(ends))
+            ends.append(time.time_ns())
+
+    async def main() -> None:
+        nonlocal feed
+        async with RawServer(behave) as server:
+            feed = feed_of(server.url)
+            async with feed:
+                async for batch in feed:
+                    times.extend(batch.messages["receive_ns"].tolist())
+                    if len(times) == 8:
+                        break
+
+    ends = [time.time_ns()]
+    times: list[int] = []
+    feed: FastFeed = feed_of("ws://127.0.0.1")
+    run(main())
+    for i in range(4):
+        assert times[2 * i] == times[2 * i + 1]
+        assert times[2 * i] >= ends[i]
