@@ -39,31 +39,33 @@ def conflate(
     are no data: a server's errors and acknowledgements.
     """
     text = b"".join(chunks)
-    batch = decode_lines(text, on_error="skip")
-    trusted = np.ones(len(batch.messages), bool)
+    if text and not text.endswith(b"\n"):
+        text += b"\n"
+    batch = decode_lines(text, on_error="skip", payloads=False)
+    bounds = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
+    bounds = np.concatenate(([0], bounds))
+    is_data = np.ones(len(bounds) - 1, bool)
+    is_data[batch.errors["index"].astype(np.int64)] = False
+    places = np.flatnonzero(is_data)  # of the messages among the lines
+
+    def lines(chosen: NDArray[np.intp]) -> bytes:
+        return b"".join(text[bounds[i] : bounds[i + 1]] for i in chosen.tolist())
+
+    trusted = np.ones(batch.n_messages, bool)
     newest = _newest(batch, trusted)
     if verify is not None:
-        chosen = np.flatnonzero(newest)
-        trusted[chosen] = verify(batch.select(newest))
-        if not trusted.all():
-            rest = ~newest
-            trusted[rest] = verify(batch.select(rest))
+        trusted[newest] = verify(decode_lines(lines(places[newest])))
+        if not trusted.all():  # rare: then all of them are looked at
+            trusted[~newest] = verify(decode_lines(lines(places[~newest])))
             newest = _newest(batch, trusted)
-    n_lines = len(batch.messages) + len(batch.errors)
-    keep = np.zeros(n_lines, bool)
-    decoded = np.ones(n_lines, bool)
-    places = batch.errors["index"].astype(np.int64)
-    decoded[places] = False
-    keep[decoded] = newest
-    keep[places[batch.errors["code"] == ErrorCode.NOT_DATA][-_N_ANSWERS:]] = True
-    lines = text.split(b"\n")
-    kept = [lines[i] for i in np.flatnonzero(keep).tolist()]
-    return b"".join(line + b"\n" for line in kept), len(kept)
+    answers = batch.errors["index"][batch.errors["code"] == ErrorCode.NOT_DATA]
+    keep = np.union1d(places[newest], answers[-_N_ANSWERS:].astype(np.intp))
+    return lines(keep), len(keep)
 
 
 def _newest(batch: Batch, trusted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which messages, of those that are trusted, hold an asset's newest value."""
-    result = np.zeros(len(batch.messages), bool)
+    result = np.zeros(batch.n_messages, bool)
     owner = batch.message_index()
     rows = np.flatnonzero(trusted[owner])
     updates = batch.updates[rows]

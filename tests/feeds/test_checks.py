@@ -169,10 +169,11 @@ def test_the_clock_of_this_machine_is_set(jump_s: float) -> None:
             feed = reader_of(simulator, clock_ns=lambda: time.time_ns() + offset_ns)
             async with Reader(feed) as reader:
                 await until(lambda: len(reader.messages) > 10)
+                counts = feed.events.counts
                 offset_ns = round(jump_s * S)
-                await until(lambda: len(reader.messages) > 40)
+                await until(lambda: counts[EventKind.CLOCK_JUMP] == 1)
                 offset_ns = 0
-                await until(lambda: len(reader.messages) > 70)
+                await until(lambda: counts[EventKind.CLOCK_JUMP] == 2)
             jumps = [e.data["jump_s"] for e in feed.events if e.kind == "clock_jump"]
             assert jumps == [
                 pytest.approx(jump_s, abs=0.2),

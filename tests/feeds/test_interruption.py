@@ -31,7 +31,7 @@ from codec.errors import FeedClosed
 from codec.feeds import ConnectionSettings, FastFeed, State
 from codec.simulator import Simulator
 
-AT_ONCE = ConnectionSettings(reconnect_delays_s=(0, 0), close_timeout_s=5.0)
+AT_ONCE = ConnectionSettings(reconnect_delays_s=(1e-9, 1e-9), close_timeout_s=5.0)
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,9 @@ def test_a_whole_life(tls: bool) -> None:
     async def main() -> None:
         async with by_hand(tls=tls) as simulator:
             ssl = simulator.client_ssl_context() if tls else None
-            settings = ConnectionSettings(ssl_context=ssl, reconnect_delays_s=(0, 0))
+            settings = ConnectionSettings(
+                ssl_context=ssl, reconnect_delays_s=(1e-9, 1e-9)
+            )
             simulator.faults.cut = 2
 
             async def life() -> None:

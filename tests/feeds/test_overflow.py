@@ -6,6 +6,7 @@ import asyncio
 import random
 import tracemalloc
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -293,23 +294,24 @@ def test_two_connections_that_take_turns_take_no_more_memory(policy: Any) -> Non
 
 
 def test_conflated_messages_stay_whole() -> None:
-    """Whatever else stands among them goes."""
+    """Whatever else stands among them goes, but for answers."""
     good = [message(i, assets=1 + i % 3) for i in range(20)]
     lines = [b"1 " + text + b"\n" for text in good]
-    lines[3:3] = [b'1 {"type":"subscribe","assets":[]}\n', b"1 garbage\n", b"\n"]
+    answer = b'{"type":"subscribe","assets":[]}'
+    lines[3:3] = [b"1 " + answer + b"\n", b"1 garbage\n", b"\n"]
     text, n = conflate([b"".join(lines[:7]), b"".join(lines[7:])])
     kept = [line.partition(b" ")[2] for line in text.splitlines()]
+    assert kept.pop(0) == answer
     assert kept == [good[17], good[19]]  # of three assets, and of the first two
-    assert n == 2 and newest(kept) == newest(good)
+    assert n == 3 and newest(kept) == newest(good)
     assert codec.decode(kept).verify(SIGNER).all()
     assert conflate([b""]) == conflate([b"nothing good\n"]) == (b"", 0)
 
 
 def test_conflation_goes_by_timestamps_and_then_by_arrival() -> None:
     def kept(*messages: bytes, signers: str | None = None) -> list[bytes]:
-        text, _ = conflate(
-            [b"".join(b"1 " + m + b"\n" for m in messages)], signers=signers
-        )
+        verify = None if signers is None else partial(codec.verify, signers=signers)
+        text, _ = conflate([b"".join(b"1 " + m + b"\n" for m in messages)], verify)
         return [line.partition(b" ")[2] for line in text.splitlines()]
 
     old, new, news = message(1), message(2), message(2, timestamp_ns=TIMESTAMP * 2)

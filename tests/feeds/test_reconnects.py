@@ -77,7 +77,7 @@ def test_nothing_is_lost_or_comes_twice(n: int, options: dict[str, Any]) -> None
         dice = random.Random(n)
         async with by_hand(assets=ALL, **options) as simulator:
             settings = ConnectionSettings(
-                reconnect_delays_s=(0, 0.002),
+                reconnect_delays_s=(1e-4, 0.002),
                 max_message_len=1 << 20,
                 ssl_context=simulator.client_ssl_context()
                 if "tls" in options
@@ -106,7 +106,7 @@ def test_nothing_is_lost_or_comes_twice(n: int, options: dict[str, Any]) -> None
 def test_resets_lose_no_more_than_the_kernel_held() -> None:
     async def main() -> None:
         async with by_hand() as simulator:
-            settings = ConnectionSettings(reconnect_delays_s=(0, 0.002))
+            settings = ConnectionSettings(reconnect_delays_s=(1e-4, 0.002))
             feed = reader_of(simulator, connection=settings)
             async with Reader(feed) as reader:
                 for i in range(100):
