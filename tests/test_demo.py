@@ -24,7 +24,7 @@ def small() -> stream.Stream:
 def test_demo_shows_and_checks_a_million_updates(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["demo"]) == 0
+    assert main(["demo", "--seconds", "0.7"]) == 0
     out = capsys.readouterr().out
     assert "2739.412583194596209068" in out
     assert "2025-12-01 17:07:02.324772939 UTC" in out
@@ -144,7 +144,7 @@ def test_demo_fails_where_something_differs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(stream, "make_stream", lambda *_: change(small))
-    assert main(["demo"]) == 1
+    assert main(["demo", "--seconds", "0.7"]) == 1
     out, err = capsys.readouterr()
     assert "checked: " not in out
     assert "failed: the " in out or "invalid_hex" in err
