@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from argparse import ArgumentTypeError
+from argparse import SUPPRESS, Action, ArgumentTypeError
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Sequence
 
-__all__ = ["OPTIONS", "Option", "add_live_options", "merged_options", "read_assets"]
+__all__ = ["NO_TOKEN", "add_live_options", "merged_options", "read_assets"]
+
+NO_TOKEN = """\
+a token is needed. Give it in one of these ways:
+  the environment: export STORK_TOKEN=...
+  a file that holds nothing else: --token-file FILE
+  token-file = "FILE" or token = "..." in the file of --config
+(never as an argument: every user of this machine can read those)"""
 
 _CHANNELS = ("10ms", "20ms", "50ms", "100ms", "500ms", "1s", "real_time")
 _TYPE_NAMES: dict[type, str] = {
@@ -29,7 +36,7 @@ _TYPE_NAMES: dict[type, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class _Option:
     """An option: `--name` on the command line, `name = value` in the file.
 
     types: of TOML, that it may have there; bool makes a flag without a value of it.
@@ -87,17 +94,17 @@ def _port(text: str) -> int:
     return int(text)
 
 
-OPTIONS = (
-    Option("url", "", is_in_file_only=True),
-    Option("token", "", is_in_file_only=True),
-    Option(
+_OPTIONS = (
+    _Option("url", "", is_in_file_only=True),
+    _Option("token", "", is_in_file_only=True),
+    _Option(
         "second-url",
         "another connection to the same stream, for safety: each message is taken once,"
         " by whichever it comes first; may be given several times",
         metavar="URL",
         is_many=True,
     ),
-    Option(
+    _Option(
         "assets",
         "what to subscribe to, as 1,2,10-20; may be given several times",
         types=(str, int),
@@ -105,68 +112,68 @@ OPTIONS = (
         metavar="IDS",
         is_many=True,
     ),
-    Option("channel", "real_time by default", choices=_CHANNELS),
-    Option("unsigned", "ask for messages without signatures", types=(bool,)),
-    Option("market-status", "ask for the markets' status, too", types=(bool,)),
-    Option("signer", "", read=read_signer, is_many=True, is_in_file_only=True),
-    Option(
+    _Option("channel", "real_time by default", choices=_CHANNELS),
+    _Option("unsigned", "ask for messages without signatures", types=(bool,)),
+    _Option("market-status", "ask for the markets' status, too", types=(bool,)),
+    _Option("signer", "", read=read_signer, is_many=True, is_in_file_only=True),
+    _Option(
         "on-bad-signature",
         "what becomes of messages that are not by a --signer: mark and count them (the"
         " default), drop them, or raise: end with an error",
         choices=("mark", "drop", "raise"),
     ),
-    Option(
+    _Option(
         "max-age",
         "take messages out, and count them as stale, that are older when they arrive",
         types=(int, float),
         read=_positive,
         metavar="SECONDS",
     ),
-    Option(
+    _Option(
         "on-overflow",
         "what happens when messages come too fast: conflate (the default) to the newest"
         " values, drop_oldest, or wait: let the server hold them",
         choices=("conflate", "drop_oldest", "wait"),
         only="watch",
     ),
-    Option(
+    _Option(
         "taxonomy",
         "names of the assets: JSON as GET /v1/taxonomy gives it",
         metavar="FILE",
         is_path=True,
     ),
-    Option(
+    _Option(
         "token-file",
         "the token is in this file, which is read again for each connection",
         metavar="FILE",
         is_path=True,
     ),
-    Option("proxy", "an HTTP or SOCKS proxy", metavar="URL"),
-    Option(
+    _Option("proxy", "an HTTP or SOCKS proxy", metavar="URL"),
+    _Option(
         "ca-file",
         "trust the certificates of this file (PEM), not those of the system",
         metavar="FILE",
         is_path=True,
     ),
-    Option("no-deflate", "do not offer to compress", types=(bool,)),
-    Option(
+    _Option("no-deflate", "do not offer to compress", types=(bool,)),
+    _Option(
         "metrics-port",
         "serve Prometheus' metrics on this port of 127.0.0.1; 0: any",
         types=(int,),
         read=_port,
         metavar="PORT",
     ),
-    Option("log-format", "text by default", choices=("text", "json")),
-    Option(
+    _Option("log-format", "text by default", choices=("text", "json")),
+    _Option(
         "log-level", "warning by default", choices=("debug", "info", "warning", "error")
     ),
-    Option(
+    _Option(
         "log-file",
         "append the log to this file; by default it goes to standard error",
         metavar="FILE",
         is_path=True,
     ),
-    Option(
+    _Option(
         "output",
         "where the segments go",
         metavar="FOLDER",
@@ -174,8 +181,8 @@ OPTIONS = (
         only="record",
         short="-o",
     ),
-    Option("prefix", "begins the segments' names (stork-fast)", only="record"),
-    Option(
+    _Option("prefix", "begins the segments' names (stork-fast)", only="record"),
+    _Option(
         "segment-mb",
         "close a segment before it holds more than so many 10^6 bytes of lines (268)",
         types=(int, float),
@@ -183,7 +190,7 @@ OPTIONS = (
         metavar="MB",
         only="record",
     ),
-    Option(
+    _Option(
         "segment-seconds",
         "close a segment once it is that old (3600)",
         types=(int, float),
@@ -191,8 +198,15 @@ OPTIONS = (
         metavar="SECONDS",
         only="record",
     ),
-    Option("plain", "segments without compression", types=(bool,), only="record"),
+    _Option("plain", "segments without compression", types=(bool,), only="record"),
 )
+
+
+class _RefuseToken(Action):
+    """For `--token`, which would else be taken as the beginning of `--token-file`."""
+
+    def __call__(self, parser: ArgumentParser, *_: object) -> None:
+        parser.error(NO_TOKEN)
 
 
 def add_live_options(parser: ArgumentParser, command: str) -> None:
@@ -206,8 +220,9 @@ def add_live_options(parser: ArgumentParser, command: str) -> None:
         help="options from a TOML file, by the same names; flags win over the"
         " environment, and that over the file",
     )
+    parser.add_argument("--token", nargs="?", action=_RefuseToken, help=SUPPRESS)
     add_signers(parser, "verify: an address whose signature is good")
-    for option in OPTIONS:
+    for option in _OPTIONS:
         if option.is_in_file_only or option.only not in (None, command):
             continue
         names = [*([option.short] if option.short else []), f"--{option.name}"]
@@ -230,7 +245,7 @@ def merged_options(args: Namespace) -> dict[str, Any]:
     read.
     """
     path = args.config
-    values = {option.dest: None for option in OPTIONS}
+    values = {option.dest: None for option in _OPTIONS}
     if path is not None:
         values |= _read_file(Path(path))
     for name in values:
@@ -247,7 +262,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is no TOML: {error}") from None
     values: dict[str, Any] = {}
     problems = []
-    known = {option.name: option for option in OPTIONS}
+    known = {option.name: option for option in _OPTIONS}
     for name, value in fields.items():
         option = known.get(name)
         if option is None:
@@ -270,14 +285,14 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     return f"{name[:50]}: no such option{hint}"
 
 
-def _value(option: Option, value: object, folder: Path) -> Any:
+def _value(option: _Option, value: object, folder: Path) -> Any:
     if option.is_many:
         items = value if isinstance(value, list) else [value]
         return [_one(option, item, folder) for item in items]
     return _one(option, value, folder)
 
 
-def _one(option: Option, value: object, folder: Path) -> Any:
+def _one(option: _Option, value: object, folder: Path) -> Any:
     if type(value) not in option.types:
         wanted = " or ".join(_TYPE_NAMES[kind] for kind in option.types)
         found = _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from codec.cli.config import merged_options
+from codec.cli.config import NO_TOKEN, merged_options
 from codec.cli.options import UsageError
 from codec.cli.text import printable
 
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveOptions", "Source", "live_options", "make_feed", "open_source"]
 
-_NO_TOKEN = """\
-a token is needed. Give it in one of these ways:
-  the environment: export STORK_TOKEN=...
-  a file that holds nothing else: --token-file FILE
-  token-file = "FILE" or token = "..." in the file of --config
-(never as an argument: every user of this machine can read those)"""
 _NO_ASSETS = "which assets? --assets 1,2,10-20, or a --taxonomy whose assets are meant"
 _N_SIMULATED = 10
 
@@ -188,7 +182,7 @@ def make_feed(
 def _token(options: LiveOptions) -> str | Callable[[], str]:
     if options.token_file is None:
         if options.token is None:
-            raise UsageError(_NO_TOKEN)
+            raise UsageError(NO_TOKEN)
         return options.token
     path = Path(options.token_file)
 
