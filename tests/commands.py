@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -22,6 +23,7 @@ from typing import Any
 from codec.simulator import Simulator
 
 TOKEN = "aHVzaC1odXNo"
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 COMMAND = [sys.executable, "-m", "codec"]
 
 
@@ -108,7 +110,7 @@ class Terminal:
     def read_until(self, text: str, timeout_s: float = 60.0) -> None:
         """Reads until the text has appeared."""
         end = time.monotonic() + timeout_s
-        while text not in self.text:
+        while text not in CONTROL.sub("", self.text):
             assert time.monotonic() < end and self._read(), self.text[-2000:]
 
     def _read(self) -> bool:
