@@ -26,7 +26,7 @@ $(VENV)/built: $(VENV)/packages $(SOURCES)
 	--no-deps --editable .
 	@touch $@
 
-demo: $(VENV)/built ## decode the documentation's payload, then a million updates
+demo: $(VENV)/built ## a real payload, a million updates, ten seconds of a live feed
 	$(BIN)/python -m codec demo
 
 test: $(VENV)/built ## the test suite

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import Terminal
 
 import codec
 from codec import ErrorCode, reference
-from codec.cli import main, stream
+from codec.cli import embedded, main, stream
 from codec.cli.demo import EXAMPLE
+from codec.simulator import Simulator
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def small() -> stream.Stream:
 def test_demo_shows_and_checks_a_million_updates(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["demo"]) == 0
+    assert main(["demo", "--seconds", "0.7"]) == 0
     out = capsys.readouterr().out
     assert "2739.412583194596209068" in out
     assert "2025-12-01 17:07:02.324772939 UTC" in out
@@ -38,6 +40,39 @@ def test_demo_shows_and_checks_a_million_updates(
     refused = ErrorCode.WRONG_SIGNER
     assert f"refused: {refused} ({refused.description})" in words
     assert "signer 0x3db9E960ECfCcb11969509FAB000c0c96DC51830" in words
+    assert re.search(
+        r"\nlive: \d+ messages, \d+ updates in 0\.\d s, all verified\n", out
+    )
+    assert re.search(r"BTCUSD +\d+\.\d{18} .* yes\n", out)
+
+
+@pytest.mark.parametrize("fault", ["wrong_key", "garbage_text", "silence"])
+def test_demo_fails_where_the_live_feed_is_bad(
+    fault: str,
+    small: stream.Stream,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def faulty(**options: Any) -> Simulator:
+        simulator = Simulator(**options)
+        setattr(simulator.faults, fault, True)
+        return simulator
+
+    monkeypatch.setattr(embedded, "Simulator", faulty)
+    monkeypatch.setattr(stream, "make_stream", lambda *_: small)
+    assert main(["demo", "--seconds", "0.7"]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"\nfailed: \d+ messages, ", out)
+    assert "\nlive: " not in out
+
+
+@pytest.mark.parametrize("size", [(40, 8), (80, 24)])
+def test_demo_in_a_terminal(size: tuple[int, int]) -> None:
+    terminal = Terminal("demo", "--seconds", "1.5", columns=size[0], rows=size[1])
+    assert terminal.status() == 0
+    _screen, _, after = terminal.text.rpartition("\x1b[?1049l")
+    assert "value" in after
+    assert "live: " in after and "all verified" in " ".join(after.split())
 
 
 def test_example_is_the_documentations() -> None:
@@ -144,7 +179,7 @@ def test_demo_fails_where_something_differs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(stream, "make_stream", lambda *_: change(small))
-    assert main(["demo"]) == 1
+    assert main(["demo", "--seconds", "0.7"]) == 1
     out, err = capsys.readouterr()
     assert "checked: " not in out
     assert "failed: the " in out or "invalid_hex" in err

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 import codec
+from codec.cli.options import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,8 @@ __all__ = ["main"]
 _COMMANDS = (
     "inspect",
     "verify",
+    "watch",
+    "record",
     "replay",
     "demo",
     "simulate",
@@ -31,6 +34,9 @@ examples:
   stork-codec inspect '{"type":"signed_ecdsa","p":"0x435766ea..."}'
   head -n 1 frames.ndjson | stork-codec inspect -
   stork-codec verify archive.ndjson --signer 0x3db9E960ECfCcb11969509FAB000c0c96DC51830
+  stork-codec watch
+  STORK_TOKEN=... stork-codec record wss://fast.jp.stork-oracle.network/ws \\
+      --assets 1-20 --channel 100ms -o recordings
   stork-codec replay recordings/ --from 2025-12-01T17:00Z --speed 10
   stork-codec demo
   stork-codec simulate --tls --fault cut=1000
@@ -59,6 +65,9 @@ def main(argv: list[str] | None = None) -> int:
         status = _INTERRUPTED
     except BrokenPipeError:
         status = _BROKEN_PIPE
+    except UsageError as error:
+        print(f"stork-codec: {error}", file=sys.stderr)
+        status = 2
     except (codec.CodecError, OSError) as error:
         print(f"stork-codec: {error}", file=sys.stderr)
         status = 1

@@ -1,10 +1,11 @@
-"""`stork-codec demo`: a real payload, then a million updates there and back."""
+"""`stork-codec demo`: a real payload, a million updates there and back, a live feed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from codec.cli.extras import require
+from codec.cli.watch import seconds
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -28,16 +29,25 @@ EXAMPLE = (  # the example message of the Stork Fast documentation
 )
 _N_MESSAGES = 10_000
 _N_ASSETS = 100
+_N_SECONDS = 10.0
 
 
 def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     """Adds the command."""
     parser = subparsers.add_parser(
         "demo",
-        help="decode a real payload, then a million updates of its own",
+        help="decode a real payload, a million updates of its own, a live feed",
         description="Shows the documentation's payload, then encodes, signs, decodes,"
-        " checks and verifies a million updates, and how fast that went. Needs no"
-        " network.",
+        " checks and verifies a million updates, and how fast that went, then watches"
+        " a simulated Stork Fast server through a websocket, every signature checked."
+        " Needs no network.",
+    )
+    parser.add_argument(
+        "--seconds",
+        metavar="N",
+        type=seconds,
+        default=_N_SECONDS,
+        help=f"how long to watch ({_N_SECONDS:.0f})",
     )
     parser.set_defaults(run=run, n_messages=_N_MESSAGES, n_assets=_N_ASSETS)
 
@@ -45,6 +55,7 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
 def run(args: Namespace) -> int:
     """The demo; 1 where anything that was checked is not as it should be."""
     require("rich", "cli")
+    require("picows", "feeds")
     from codec.cli.message import read_message
     from codec.cli.render import message_view
     from codec.cli.signature import read_signature
@@ -68,7 +79,10 @@ def run(args: Namespace) -> int:
         out.print()
         out.print(f"failed: {error}", style="bold red", soft_wrap=True)
         return 1
-    return 0
+    out.print()
+    out.print("3. A live feed, simulated, through a websocket", style="bold")
+    out.print()
+    return _show_live(out, args.seconds)
 
 
 def _show_stream(out: Console, n_messages: int, n_assets: int) -> None:
@@ -89,6 +103,21 @@ def _show_stream(out: Console, n_messages: int, n_assets: int) -> None:
     out.print()
     out.print(f"verify: {verified.good}", style="bold green")
     out.print(f"with one bit changed, a message is refused: {verified.refused}")
+
+
+def _show_live(out: Console, n_seconds: float) -> int:
+    """Watches; 1 where nothing came, or anything was bad."""
+    from codec.cli.live import LiveOptions
+    from codec.cli.watch import watch
+
+    outcome = watch(LiveOptions(on_overflow="wait"), duration=n_seconds)
+    stats = outcome.stats
+    n_bad = stats.bad + stats.bad_signatures + stats.dropped + stats.reconnects
+    is_good = 0 < stats.messages == outcome.n_verified and n_bad == 0
+    out.print()
+    style = "bold green" if is_good else "bold red"
+    out.print(f"{'live' if is_good else 'failed'}: {outcome}", style=style)
+    return 0 if is_good else 1
 
 
 def _rates_table(rates: list[Rate]) -> Table:

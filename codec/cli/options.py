@@ -8,17 +8,21 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from codec.addresses import read_signers
-from codec.errors import SignatureError
+from codec.errors import CodecError, SignatureError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-__all__ = ["add_range", "add_signers", "add_threads"]
+__all__ = ["UsageError", "add_range", "add_signers", "add_threads", "read_signer"]
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UsageError(CodecError):
+    """Options that fit the command line's form, and still cannot be followed."""
 
 
 def add_signers(parser: ArgumentParser, text: str, *, required: bool = False) -> None:
@@ -33,7 +37,7 @@ def add_signers(parser: ArgumentParser, text: str, *, required: bool = False) ->
         dest="signers",
         metavar="0x...",
         required=required,
-        type=_signer,
+        type=read_signer,
         help=f"{text}; may be given several times",
     )
 
@@ -81,7 +85,8 @@ def _time_ns(text: str) -> int:
     return seconds * 10**9 + int((fraction or "").ljust(9, "0"))
 
 
-def _signer(text: str) -> bytes:
+def read_signer(text: str) -> bytes:
+    """An address of 20 bytes; raises ArgumentTypeError."""
     try:
         (address,) = read_signers(text)
     except SignatureError as error:

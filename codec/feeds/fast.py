@@ -19,6 +19,9 @@ from codec.feeds.stats import Stats
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from codec.feeds._listener import Lines
     from codec.feeds.client import ConnectionSettings
     from codec.feeds.endpoint import Token
@@ -190,6 +193,11 @@ class FastFeed(Feed[Batch]):
             decode_s=intake.decode_ns / _NS,
             age=intake.age,
         )
+
+    @property
+    def ages(self) -> NDArray[np.uint64]:
+        """The histogram of all messages' ages on arrival, as in `codec.monitor`."""
+        return self._intake.ages
 
     def __repr__(self) -> str:
         if not hasattr(self, "_assets"):

@@ -94,6 +94,11 @@ class Feed(ABC, Generic[T]):
         """The connections' states, in the order of the URLs."""
         return tuple(client.state for client in self._clients)
 
+    @property
+    def recorder(self) -> Recorder | None:
+        """What gets every chunk of lines, if anything does."""
+        return self._recorder
+
     async def __aenter__(self) -> Self:
         if self._opened:
             raise FeedClosed("a feed is opened once")

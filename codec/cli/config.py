@@ -1,0 +1,306 @@
+"""The live commands' options: from flags, and from a TOML file by the same names."""
+
+from __future__ import annotations
+
+import tomllib
+from argparse import SUPPRESS, Action, ArgumentTypeError
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codec.cli.options import UsageError, add_signers, read_signer
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable, Sequence
+
+__all__ = ["NO_TOKEN", "add_live_options", "merged_options", "read_assets"]
+
+NO_TOKEN = """\
+a token is needed. Give it in one of these ways:
+  the environment: export STORK_TOKEN=...
+  a file that holds nothing else: --token-file FILE
+  token-file = "FILE" or token = "..." in the file of --config
+(never as an argument: every user of this machine can read those)"""
+
+_CHANNELS = ("10ms", "20ms", "50ms", "100ms", "500ms", "1s", "real_time")
+_TYPE_NAMES: dict[type, str] = {
+    bool: "true or false",
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """An option: `--name` on the command line, `name = value` in the file.
+
+    types: of TOML, that it may have there; bool makes a flag without a value of it.
+    read: makes the value of its text, or raises ArgumentTypeError. is_many: it may be
+    given several times, or be a list. is_path: counts from the file's folder, there.
+    only: the command that has it; the other one takes it in the file, and lets it be.
+    """
+
+    name: str
+    help: str
+    types: tuple[type, ...] = (str,)
+    read: Callable[[str], Any] = str
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    is_many: bool = False
+    is_path: bool = False
+    is_in_file_only: bool = False
+    only: str | None = None
+    short: str | None = None
+
+    @property
+    def dest(self) -> str:
+        """Its name for Python."""
+        return self.name.replace("-", "_")
+
+
+def read_assets(text: str) -> frozenset[int]:
+    """The ids of a text as 1,2,10-20."""
+    ids: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        numbers = [first, last] if dash else [first]
+        if not all(n.isascii() and n.isdigit() and len(n) < 6 for n in numbers):
+            raise ArgumentTypeError(f"ids as 1,2,10-20 are needed, not {text[:50]!r}")
+        low, high = int(numbers[0]), int(numbers[-1])
+        if low > high or high > 65535:
+            raise ArgumentTypeError(f"no range of ids in 0 to 65535: {part[:50]!r}")
+        ids.update(range(low, high + 1))
+    return frozenset(ids)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise ArgumentTypeError(f"a number above 0 is needed, not {text[:50]!r}")
+    return number
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536):
+        raise ArgumentTypeError(f"a port from 0 to 65535 is needed, not {text[:50]!r}")
+    return int(text)
+
+
+_OPTIONS = (
+    _Option("url", "", is_in_file_only=True),
+    _Option("token", "", is_in_file_only=True),
+    _Option(
+        "second-url",
+        "another connection to the same stream, for safety: each message is taken once,"
+        " by whichever it comes first; may be given several times",
+        metavar="URL",
+        is_many=True,
+    ),
+    _Option(
+        "assets",
+        "what to subscribe to, as 1,2,10-20; may be given several times",
+        types=(str, int),
+        read=read_assets,
+        metavar="IDS",
+        is_many=True,
+    ),
+    _Option("channel", "real_time by default", choices=_CHANNELS),
+    _Option("unsigned", "ask for messages without signatures", types=(bool,)),
+    _Option("market-status", "ask for the markets' status, too", types=(bool,)),
+    _Option("signer", "", read=read_signer, is_many=True, is_in_file_only=True),
+    _Option(
+        "on-bad-signature",
+        "what becomes of messages that are not by a --signer: mark and count them (the"
+        " default), drop them, or raise: end with an error",
+        choices=("mark", "drop", "raise"),
+    ),
+    _Option(
+        "max-age",
+        "take messages out, and count them as stale, that are older when they arrive",
+        types=(int, float),
+        read=_positive,
+        metavar="SECONDS",
+    ),
+    _Option(
+        "on-overflow",
+        "what happens when messages come too fast: conflate (the default) to the newest"
+        " values, drop_oldest, or wait: let the server hold them",
+        choices=("conflate", "drop_oldest", "wait"),
+        only="watch",
+    ),
+    _Option(
+        "taxonomy",
+        "names of the assets: JSON as GET /v1/taxonomy gives it",
+        metavar="FILE",
+        is_path=True,
+    ),
+    _Option(
+        "token-file",
+        "the token is in this file, which is read again for each connection",
+        metavar="FILE",
+        is_path=True,
+    ),
+    _Option("proxy", "an HTTP or SOCKS proxy", metavar="URL"),
+    _Option(
+        "ca-file",
+        "trust the certificates of this file (PEM), not those of the system",
+        metavar="FILE",
+        is_path=True,
+    ),
+    _Option("no-deflate", "do not offer to compress", types=(bool,)),
+    _Option(
+        "metrics-port",
+        "serve Prometheus' metrics on this port of 127.0.0.1; 0: any",
+        types=(int,),
+        read=_port,
+        metavar="PORT",
+    ),
+    _Option("log-format", "text by default", choices=("text", "json")),
+    _Option(
+        "log-level", "warning by default", choices=("debug", "info", "warning", "error")
+    ),
+    _Option(
+        "log-file",
+        "append the log to this file; by default it goes to standard error",
+        metavar="FILE",
+        is_path=True,
+    ),
+    _Option(
+        "output",
+        "where the segments go",
+        metavar="FOLDER",
+        is_path=True,
+        only="record",
+        short="-o",
+    ),
+    _Option("prefix", "begins the segments' names (stork-fast)", only="record"),
+    _Option(
+        "segment-mb",
+        "close a segment before it holds more than so many 10^6 bytes of lines (268)",
+        types=(int, float),
+        read=_positive,
+        metavar="MB",
+        only="record",
+    ),
+    _Option(
+        "segment-seconds",
+        "close a segment once it is that old (3600)",
+        types=(int, float),
+        read=_positive,
+        metavar="SECONDS",
+        only="record",
+    ),
+    _Option("plain", "segments without compression", types=(bool,), only="record"),
+)
+
+
+class _RefuseToken(Action):
+    """For `--token`, which would else be taken as the beginning of `--token-file`."""
+
+    def __call__(self, parser: ArgumentParser, *_: object) -> None:
+        parser.error(NO_TOKEN)
+
+
+def add_live_options(parser: ArgumentParser, command: str) -> None:
+    """Adds the URL, `--config`, and every option that the command has."""
+    parser.add_argument(
+        "url", metavar="URL", nargs="?", help="wss://host/ws; without: a simulator's"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="options from a TOML file, by the same names; flags win over the"
+        " environment, and that over the file",
+    )
+    parser.add_argument("--token", nargs="?", action=_RefuseToken, help=SUPPRESS)
+    add_signers(parser, "verify: an address whose signature is good")
+    for option in _OPTIONS:
+        if option.is_in_file_only or option.only not in (None, command):
+            continue
+        names = [*([option.short] if option.short else []), f"--{option.name}"]
+        arguments: dict[str, Any] = {"help": option.help, "dest": option.dest}
+        if option.types == (bool,):
+            arguments |= {"action": "store_true", "default": None}
+        elif option.choices:
+            arguments |= {"choices": option.choices}
+        else:
+            arguments |= {"type": option.read, "metavar": option.metavar}
+        if option.is_many:
+            arguments |= {"action": "append"}
+        parser.add_argument(*names, **arguments)
+
+
+def merged_options(args: Namespace) -> dict[str, Any]:
+    """Every option by its name for Python: the flag's value, else the file's, or None.
+
+    Raises UsageError with all that is wrong with the file, OSError where it cannot be
+    read.
+    """
+    path = args.config
+    values = {option.dest: None for option in _OPTIONS}
+    if path is not None:
+        values |= _read_file(Path(path))
+    for name in values:
+        given = args.signers if name == "signer" else getattr(args, name, None)
+        if given not in (None, []):
+            values[name] = given
+    return values
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        fields = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from None
+    values: dict[str, Any] = {}
+    problems = []
+    known = {option.name: option for option in _OPTIONS}
+    for name, value in fields.items():
+        option = known.get(name)
+        if option is None:
+            problems.append(_unknown(name, list(known)))
+            continue
+        try:
+            values[option.dest] = _value(option, value, path.parent)
+        except ArgumentTypeError as error:
+            problems.append(f"{name}: {error}")
+    if {"token", "token-file"} <= fields.keys():
+        problems.append("token, token-file: one of them is enough")
+    if problems:
+        raise UsageError("\n  ".join([f"{path}:", *problems]))
+    return values
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name.replace("_", "-"), known, 1)
+    hint = f"; is it {close[0]}?" if close else ""
+    return f"{name[:50]}: no such option{hint}"
+
+
+def _value(option: _Option, value: object, folder: Path) -> Any:
+    if option.is_many:
+        items = value if isinstance(value, list) else [value]
+        return [_one(option, item, folder) for item in items]
+    return _one(option, value, folder)
+
+
+def _one(option: _Option, value: object, folder: Path) -> Any:
+    if type(value) not in option.types:
+        wanted = " or ".join(_TYPE_NAMES[kind] for kind in option.types)
+        found = _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
+        raise ArgumentTypeError(f"{wanted} is needed, not {found}")
+    if isinstance(value, bool):
+        return value
+    text = str(value)
+    if option.choices and text not in option.choices:
+        choices = ", ".join(option.choices)
+        raise ArgumentTypeError(f"one of {choices} is needed, not {text[:50]!r}")
+    return str(folder / text) if option.is_path else option.read(text)

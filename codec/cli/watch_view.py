@@ -1,0 +1,242 @@
+"""How `watch` looks: lines of styled text that fit, whatever the terminal's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+
+from codec.cli.text import decimal_text, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from codec.cli.board import Board, Row
+    from codec.cli.window import Window
+    from codec.feeds import Event, FastFeed, Stats
+
+__all__ = ["Line", "View", "ages_text", "counts_of", "states_text"]
+
+# Pieces of a line, each with a style of rich.
+Line: TypeAlias = "list[tuple[str, str]]"
+_BAD, _GOOD, _NOTE, _DIM = "bold red", "green", "yellow", "dim"
+_STATE_STYLES = {"connected": "bold green", "failed": _BAD}
+_EVENT_STYLES = {"state": "", "asset_back": ""}
+_UNSHOWN = ("acknowledged",)
+_MAX_NAME_LEN = 16
+_MAX_EVENTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that the screen shows, looked at whenever it is drawn.
+
+    place: what is read, for people. ids: the rows, in ascending order.
+    """
+
+    feed: FastFeed
+    board: Board
+    window: Window
+    ids: Sequence[int]
+    names: Mapping[int, str]
+    place: str
+    is_verified: bool
+
+    def lines(self, width: int, height: int, now_ns: int, *, hint: str) -> list[Line]:
+        """As many lines as fit, none wider than `width`."""
+        head = [_title(self.place, hint, width), self._pulse(), self._faults()]
+        n_event_lines = max(0, min(_MAX_EVENTS, height // 5 - 1))
+        n_rows = height - len(head) - 3 - n_event_lines
+        shown = self.ids[: max(n_rows, 1)]
+        body = self._table(shown, width, now_ns)
+        n_more = len(self.ids) - len(shown)
+        body.append([(f"and {n_more:,} more", _DIM)] if n_more else [])
+        left = height - len(head) - 1 - len(body)
+        events = [_event_line(e) for e in self.feed.events if e.kind not in _UNSHOWN]
+        n_events = min(left, max(n_event_lines, _MAX_EVENTS))
+        lines = [*head, [], *body, *(events[-n_events:] if n_events > 0 else [])]
+        return [_cropped(line, width) for line in lines[:height]]
+
+    def _pulse(self) -> Line:
+        window = self.window
+        return [
+            *_states(self.feed),
+            (f"  {window.messages_per_s:,.0f} messages/s", "bold"),
+            (f"  {window.updates_per_s:,.0f} updates/s", ""),
+            (f"  {ages_text(window.ages_s)}", ""),
+        ]
+
+    def _faults(self) -> Line:
+        line: Line = []
+        for name, n, style in counts_of(self.feed.stats):
+            line += [("  " if line else "", ""), (f"{name} {n:,}", style if n else "")]
+        return line
+
+    def _table(self, ids: Sequence[int], width: int, now_ns: int) -> list[Line]:
+        rows = self.board.rows(ids)
+        rates = dict(zip(ids, self.window.rates(ids), strict=True))
+        columns = [
+            _Column("id", [(str(row.asset_id), "") for row in rows]),
+            _Column("symbol", [self._name(row) for row in rows], is_left=True),
+            _Column("value", [_value(row) for row in rows]),
+            _Column("change", [_change(row, _exact) for row in rows], least=22),
+            _Column("change", [_change(row, _short) for row in rows], least=11),
+            _Column("%", [_change(row, _percent) for row in rows], least=7),
+            _Column("age", [(_age(row, now_ns), "") for row in rows], least=6),
+            _Column("rate/s", [(f"{rates[row.asset_id]:.1f}", "") for row in rows]),
+            _Column("verified", [_verified(row) for row in rows], is_left=True),
+        ]
+        if not self.names:
+            del columns[1]
+        return _fitted(columns, width)
+
+    def _name(self, row: Row) -> tuple[str, str]:
+        name = self.names.get(row.asset_id, "")
+        return printable(name.encode("utf-8", "replace"), _MAX_NAME_LEN), "cyan"
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """least: its width at least, so that it stays where it is while values change."""
+
+    title: str
+    cells: list[tuple[str, str]]
+    is_left: bool = False
+    least: int = 0
+
+    @property
+    def width(self) -> int:
+        return max(self.least, len(self.title), *(len(text) for text, _ in self.cells))
+
+    def padded(self, text: str, width: int) -> str:
+        return text.ljust(width) if self.is_left else text.rjust(width)
+
+
+def _fitted(columns: list[_Column], width: int) -> list[Line]:
+    """A title and the rows, of as many columns as fit, the worthiest of them."""
+    changes = [column for column in columns if column.title == "change"]
+    rest = [column for column in columns if column is not changes[0]]
+    # The exact change where there is room for it, else the rounded one.
+    candidates = [([c for c in columns if c is not changes[1]], 2), (rest, 2)]
+    candidates.append((rest, 1))
+    for title in ("rate/s", "change", "%", "symbol", "verified", "age"):
+        rest = [column for column in rest if column.title != title]
+        candidates += [(rest, 2), (rest, 1)]
+    for fitting, gap in candidates:
+        widths = [column.width for column in fitting]
+        if sum(widths) + gap * (len(widths) - 1) <= width:
+            break
+    lines: list[Line] = []
+    titles = tuple((column.title, "bold") for column in fitting)
+    for cells in (titles, *zip(*(column.cells for column in fitting), strict=True)):
+        line: Line = []
+        for column, (text, style), wide in zip(fitting, cells, widths, strict=True):
+            line += [
+                (" " * gap if line else "", ""),
+                (column.padded(text, wide), style),
+            ]
+        lines.append(line)
+    return lines
+
+
+def _title(place: str, hint: str, width: int) -> Line:
+    gap = width - len(place) - len(hint)
+    if gap < 2:
+        return [(place, "bold")]
+    return [(place, "bold"), (" " * gap, ""), (hint, _DIM)]
+
+
+def states_text(feed: FastFeed) -> str:
+    """The connections' states."""
+    return "".join(text for text, _ in _states(feed))
+
+
+def _states(feed: FastFeed) -> Line:
+    line: Line = []
+    for state in feed.states:
+        style = _STATE_STYLES.get(state, _NOTE)
+        line += [(", " if line else "", ""), (str(state), style)]
+    return line
+
+
+def ages_text(ages_s: tuple[float, float, float] | None) -> str:
+    """The percentiles of the messages' ages in milliseconds."""
+    if ages_s is None:
+        return "age -"
+    p50, p99, p999 = (f"{s * 1e3:.3g}" if s < 1 else f"{s * 1e3:.0f}" for s in ages_s)
+    return f"age p50 {p50} p99 {p99} p99.9 {p999} ms"
+
+
+def counts_of(stats: Stats) -> list[tuple[str, int, str]]:
+    """What should be zero, or small: name, number, and the style where it is not 0."""
+    return [
+        ("gaps", stats.gaps, _NOTE),
+        ("bad", stats.bad, _BAD),
+        ("bad signatures", stats.bad_signatures, _BAD),
+        ("stale", stats.stale, _NOTE),
+        ("dropped", stats.dropped, _NOTE),
+        ("reconnects", stats.reconnects, _NOTE),
+        ("queue", stats.queued, ""),
+    ]
+
+
+def _value(row: Row) -> tuple[str, str]:
+    return ("-", _DIM) if row.value is None else (decimal_text(row.value), "bold")
+
+
+def _change(row: Row, text: Callable[[int, int], str]) -> tuple[str, str]:
+    if row.value is None or row.previous is None:
+        return "-", _DIM
+    change = row.value - row.previous
+    style = _GOOD if change > 0 else "red" if change < 0 else _DIM
+    return text(change, row.previous), style
+
+
+def _exact(change: int, _: int) -> str:
+    return f"{'+' if change >= 0 else ''}{decimal_text(change)}"
+
+
+def _short(change: int, _: int) -> str:
+    number = Decimal(change).scaleb(-18)
+    return f"{number:+.3g}" if abs(number) < 1000 else f"{number:+.0f}"
+
+
+def _percent(change: int, previous: int) -> str:
+    if previous == 0:
+        return "-"
+    percent = Decimal(100 * change) / abs(previous)
+    return f"{percent:+.4f}" if abs(percent) < 10**4 else f"{percent:+.1e}"
+
+
+def _age(row: Row, now_ns: int) -> str:
+    if row.value is None:
+        return "-"
+    seconds = (now_ns - row.timestamp_ns) / 1e9
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1e3:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} m" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def _verified(row: Row) -> tuple[str, str]:
+    if row.verified is None:
+        return "-", _DIM
+    return ("yes", _GOOD) if row.verified else ("NO", _BAD)
+
+
+def _event_line(event: Event) -> Line:
+    seconds = event.time_ns // 10**9 % 86400
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    style = _EVENT_STYLES.get(event.kind, _NOTE)
+    return [(f"{clock} ", _DIM), (printable(str(event).encode()), style)]
+
+
+def _cropped(line: Line, width: int) -> Line:
+    result: Line = []
+    for text, style in line:
+        result.append((text[:width], style))
+        width -= len(text)
+        if width <= 0:
+            break
+    return result
