@@ -468,10 +468,10 @@ def test_cancelled_at_every_step_nothing_is_left() -> None:
             for steps in range(1, 2000):
                 task = asyncio.ensure_future(read(server.url))
                 for _ in range(steps):
+                    await asyncio.sleep(0)
                     if task.done():
                         assert task.result() >= 9
                         return steps
-                    await asyncio.sleep(0)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
