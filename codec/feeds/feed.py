@@ -112,12 +112,12 @@ class Feed(ABC, Generic[T]):
 
     async def close(self) -> None:
         """Closes the connections. Iteration ends once it has given what had arrived."""
-        self._closed = True
         try:
             async with asyncio.TaskGroup() as group:
                 for client in self._clients:
                     group.create_task(client.close())
         finally:  # others may wait, also where this is cancelled
+            self._closed = True
             self._wake()
             self.events.close()
 

@@ -25,7 +25,8 @@ from following import (
     subscribed,
     texts,
 )
-from live import run, until
+from live import feed_of, message, run, until
+from raw_server import CLOSE, Connection, RawServer, close_frame, frame
 
 from codec.errors import FeedClosed
 from codec.feeds import ConnectionSettings, FastFeed, State
@@ -172,6 +173,39 @@ def test_close_ends_everything_also_when_it_is_cancelled() -> None:
                 await until(lambda: not simulator.connections)
 
     run(main())
+
+
+def test_iteration_ends_with_the_connections_not_before() -> None:
+    """What comes until the server has answered the end is delivered, whether somebody
+    is waiting at the time or not."""
+
+    async def behave(connection: Connection) -> None:
+        connection.polite = False
+        await connection.send(frame(message(0)))
+        await connection.until(lambda c: bool(c.frames) and c.frames[-1][0] == CLOSE)
+        await connection.send(frame(message(1)) + close_frame(1000))
+        connection.cut()
+
+    async def main(is_waiting: bool) -> None:
+        async with RawServer(behave) as server, feed_of(server.url) as feed:
+            got = texts(await anext(feed))
+            if is_waiting:
+                reader = Reader(feed)
+                reading = asyncio.ensure_future(reader._read())
+                await asyncio.sleep(0)
+                await feed.close()
+                await reading
+                got += reader.messages
+            else:
+                closing = asyncio.ensure_future(feed.close())
+                await asyncio.sleep(0)
+                async for batch in feed:
+                    got += texts(batch)
+                await closing
+            assert got == [message(0), message(1)]
+
+    run(main(True))
+    run(main(False))
 
 
 def test_asyncio_debug_mode_has_nothing_to_say(

@@ -47,7 +47,7 @@ OTHERS: dict[str, tuple[Any, ...]] = {
 }
 STATES_OFF = ("silence", "withhold_pong", "require_deflate")
 LAST = "it lives"
-N_SEEDS = 20 if os.environ.get("CI") else 5
+N_SEEDS = 20 if os.environ.get("CI") else 4
 
 
 def switch_off(simulator: Simulator) -> None:
