@@ -73,16 +73,30 @@ static void message_check(codec_monitor *monitor, const codec_message *message,
         notice_write(to, CODEC_NOTICE_TAXONOMY_CHANGE, before);
 }
 
+/* Notes when the assets were seen; true where their ids ascend, so that none can stand
+ * twice. */
+static bool updates_see(uint64_t *restrict last_seen_ns,
+                        const codec_update *restrict updates, size_t n,
+                        uint64_t seen_ns) {
+    uint32_t least_id = 0, descents = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t id = updates[i].asset_id;
+        last_seen_ns[id] = seen_ns;
+        descents |= id < least_id;
+        least_id = id + 1;
+    }
+    return !descents;
+}
+
 /* An asset's mark is `marked`, a number that no message before has reached, plus how
  * often the asset stands in this one; so that nothing is ever cleared. */
-static void updates_check(codec_monitor *monitor, const codec_update *updates, size_t n,
-                          uint64_t seen_ns, writer *to) {
+static void repeats_check(codec_monitor *monitor, const codec_update *updates, size_t n,
+                          writer *to) {
     const uint64_t marked = monitor->marked;
     size_t first = to->n;
     for (size_t i = 0; i < n; i++) {
         uint16_t id = updates[i].asset_id;
         uint64_t mark = monitor->marks[id];
-        monitor->last_seen_ns[id] = seen_ns;
         if (CODEC_LIKELY(mark <= marked)) {
             monitor->marks[id] = marked + 1;
             continue;
@@ -131,8 +145,8 @@ int codec_monitor_observe(codec_monitor *monitor, const codec_output *batch,
          * another thread may write to the rows. */
         size_t n = least(message.update_count, batch->n_updates - row);
         uint64_t seen = message.receive_ns ? message.receive_ns : message.timestamp_ns;
-        if (n)
-            updates_check(monitor, updates + row, n, seen, &to);
+        if (n && !updates_see(monitor->last_seen_ns, updates + row, n, seen))
+            repeats_check(monitor, updates + row, n, &to);
         row += n;
         *n_notices += to.n;
     }

@@ -110,9 +110,9 @@ cdef class Inbox:
             raise ValueError(
                 f"on_overflow is 'wait', 'drop_oldest' or 'conflate', not {policy!r}")
         self.limit = self.threshold = limit
-        # A chunk is decoded in one call: what fits the caches with all that it gives (half
-        # a MiB is 5% slower), and an eighth of what may wait: dropping is no coarser.
-        self.chunk_len = max(min(limit // 8, <size_t>128 << 10), SMALL)
+        # A chunk is decoded in one call: what fits the caches with all that it gives,
+        # and an eighth of what may wait, so that dropping is no coarser.
+        self.chunk_len = max(min(limit // 8, <size_t>256 << 10), SMALL)
         self.dropping = policy == "drop_oldest"
         self.conflate = conflate if policy == "conflate" else None
         self.clock_ns = clock_ns

@@ -303,8 +303,9 @@ class Client:
         try:
             if not listener.closed.done():
                 transport.send_close(WSCloseCode.OK)
-                timeout = self._settings.close_timeout_s
-                await asyncio.wait([listener.closed], timeout=timeout)
+                if not self._inbox.paused:  # else the answer would not be read
+                    timeout = self._settings.close_timeout_s
+                    await asyncio.wait([listener.closed], timeout=timeout)
         finally:
             transport.disconnect(graceful=False)
         with suppress(WSError, OSError):

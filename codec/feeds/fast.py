@@ -42,7 +42,7 @@ class FastFeed(Feed[Batch]):
     """A live Stork Fast stream: `async with` opens it, `async for` gives batches.
 
     A batch is what had arrived together when it was asked for: all of it decoded in one
-    call, at most 128 KiB of it, with `receive_ns` filled, in arrays of its own.
+    call, at most 256 KiB of it, with `receive_ns` filled, in arrays of its own.
     Connections are made again whenever they fail, until `close`; what happens meanwhile
     is in `events`, and counted in `stats`. For scripts without asyncio, plain `with`
     gives a `BlockingFeed`, and `for` its batches.
