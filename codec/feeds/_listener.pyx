@@ -42,6 +42,9 @@ cdef enum:
 cdef const char *TAIL = b"\x00\x00\xff\xff"  # ends a DEFLATE block, and is not sent
 cdef size_t SMALL = 4096
 cdef size_t SPARE = 4  # large blocks kept for the next chunks
+# What one read brings is taken in although reading is to stop; compressed, that can be
+# a thousand times as much as it was.
+cdef size_t OVERRUN = 8 << 20
 
 
 cdef class Lines:
@@ -171,6 +174,10 @@ cdef class Inbox:
             if lines.size < lines.capacity // 2:
                 lines.resize(max(lines.size, <size_t>1))
         return 0
+
+    cdef bint is_overrun(self):
+        """Whether far more has come than may wait, so that stopping is not enough."""
+        return self.paused and self.size > 2 * self.limit + OVERRUN
 
     cdef int commit(self, size_t n) except -1:
         self.current.size += n
@@ -395,6 +402,8 @@ cdef class Listener(WSListener):
         self.n_messages += 1
         self.n_bytes += n
         self.inbox.commit(self.prefix_len + n + 1)
+        if self.inbox.is_overrun():
+            self.fail(1009, "one read brought far more than the queue holds")
         return 0
 
     cdef int stamp(self) except -1:

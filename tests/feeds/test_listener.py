@@ -244,6 +244,23 @@ def test_a_bomb_is_refused_for_little_memory() -> None:
     assert "more than 1048576 bytes" in reason
 
 
+def test_many_messages_that_inflate_far_beyond_the_queue() -> None:
+    deflater = Deflater()
+    data = deflater.frame(b" " * (1 << 20)) * 1000  # a quarter of it fits a read
+
+    async def behave(connection: Connection) -> None:
+        await connection.send(data)
+
+    async def main() -> None:
+        server = RawServer(behave, extensions=DEFLATE)
+        async with server, feed_of(server.url, max_queue_len=1 << 20) as feed:
+            await until(lambda: any("far more" in e.text for e in feed.events))
+            assert feed.stats.queued_bytes < 16 << 20
+            assert (CLOSE, (1009).to_bytes(2, "big")) in server.connections[0].frames
+
+    run(main())
+
+
 def test_a_close_is_answered_and_its_reason_told() -> None:
     reason, sent, _ = reason_of_end(close_frame(1012, "back soon"))
     assert reason == "closed with code 1012: back soon"
