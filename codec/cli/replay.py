@@ -6,7 +6,6 @@ import math
 import os
 import sys
 from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from codec.cli.options import add_range
@@ -155,8 +154,8 @@ async def _serve(
     paths: list[str], address: tuple[str, int], options: dict[str, Any]
 ) -> None:
     from codec.recording import spaced
+    from codec.simulator import Simulator
 
-    simulator = import_module("codec.simulator")
     failures: list[Exception] = []
 
     def frames() -> Iterator[tuple[float, bytes]]:
@@ -166,7 +165,7 @@ async def _serve(
             failures.append(error)
 
     host, port = address
-    server = simulator.Simulator(host=host, port=port, token=None, frames=frames())
+    server = Simulator(host=host, port=port, token=None, frames=frames())
     async with server:
         print(f"{server.url}: waits for subscribers, ends with the recording")
         sys.stdout.flush()
