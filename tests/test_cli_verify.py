@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import pty
 import re
@@ -30,6 +31,7 @@ import codec
 from codec.cli import archive, main
 from codec.cli.tally import HARMLESS, Tally
 from codec.errors import ErrorCode
+from codec.recording.segment import HEADER
 
 MIXED = codec.checksum_address(SIGNER)
 OTHER_MIXED = codec.checksum_address(OTHER)
@@ -352,6 +354,16 @@ def test_file_without_permission(tmp_path: Path, capsys: Capture) -> None:
     finally:
         os.seteuid(user)
     assert "Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("compressed", [gzip.compress(b"x"), HEADER])
+def test_compressed_archives_are_told_apart(
+    compressed: bytes, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(compressed)
+    assert main(["verify", str(path), "--signer", "0x" + "11" * 20]) == 1
+    assert "stork-codec replay PATH | stork-codec verify -" in capsys.readouterr().err
 
 
 def test_name_of_the_file_is_shown_plainly(tmp_path: Path, capsys: Capture) -> None:

@@ -157,6 +157,23 @@ def test_ten_thousand_assets() -> None:
     assert done.stdout.splitlines()[-1].endswith("all verified")
 
 
+def test_nothing_that_comes_is_a_failure() -> None:
+    with served() as simulator:
+        simulator.faults.silence = True
+        options = (simulator.url, "--assets", "1", "--signer", simulator.signer)
+        done = run("watch", *options, "--seconds", "0.5")
+    assert (done.returncode, done.stderr) == (1, "stork-codec: no data came\n")
+    assert "verified" not in done.stdout.splitlines()[-1]
+
+
+def test_tls_where_there_is_none_is_told_in_lines() -> None:
+    with served() as simulator:
+        url = simulator.url.replace("ws:", "wss:")
+        done = run("watch", url, "--assets", "1", "--seconds", "2")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and "Logging error" not in done.stderr
+
+
 def test_without_the_feeds_extra() -> None:
     code = (
         "import sys; sys.modules['picows'] = None;"

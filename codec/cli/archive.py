@@ -14,17 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
 
-__all__ = ["LineTooLongError", "chunks", "open_archive", "remaining_len"]
+__all__ = [
+    "CompressedError",
+    "LineTooLongError",
+    "chunks",
+    "open_archive",
+    "remaining_len",
+]
 
 # A chunk of small messages takes a core a quarter of a second to verify.
 CHUNK_LEN = 2 << 20
 MAX_LINE_LEN = 64 << 20
 _PATIENCE_S = 0.25
+# gzip, a zstd frame, a frame that zstd skips (with which recordings begin)
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18")
 _STDIN = 0
 
 
 class LineTooLongError(CodecError):
     """A line that would take too much memory."""
+
+
+class CompressedError(CodecError):
+    """An archive that is no text yet."""
 
 
 def open_archive(name: str) -> FileIO:
@@ -49,10 +61,16 @@ def remaining_len(file: FileIO) -> int | None:
 def chunks(file: FileIO) -> Iterator[bytes]:
     """All that there is to read, whole lines together; the last may lack its end.
 
-    Raises LineTooLongError.
+    Raises LineTooLongError, CompressedError.
     """
     rest = b""
+    is_first = True
     while block := _read(file):
+        if is_first and block.startswith(_COMPRESSED):
+            raise CompressedError(
+                "this is compressed: stork-codec replay PATH | stork-codec verify -"
+            )
+        is_first = False
         end = block.rfind(b"\n") + 1
         if end:
             yield rest + block[:end]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from codec import Batch
     from codec.feeds import FastFeed
 
-__all__ = ["Reading", "until_signalled"]
+__all__ = ["Reading", "log_loop_faults", "until_signalled"]
+
+_log = logging.getLogger("codec.feeds.socket")
 
 
 class Reading:
@@ -59,12 +62,24 @@ class Reading:
             self._end.set()
 
     async def _read(self) -> None:
+        log_loop_faults()
         async with self._feed:
             async for batch in self._feed:
                 self._take(batch)
 
     def _close(self) -> None:
         self._closing = asyncio.ensure_future(self._feed.close())
+
+
+def log_loop_faults() -> None:
+    """Has the running loop's faults, such as a failed TLS handshake, in the log, in a
+    line each: who connects hears of them anyway."""
+
+    def note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        message = str(context.get("message", "")).partition("\n")[0]
+        _log.info("%s (%s)", message, type(context.get("exception")).__name__)
+
+    asyncio.get_running_loop().set_exception_handler(note)
 
 
 @contextmanager

@@ -123,8 +123,11 @@ def run(args: Namespace) -> int:
 
 
 async def _serve(simulator: Simulator, token: str, args: Namespace) -> int:
+    from codec.cli.reading import log_loop_faults
+
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
+    log_loop_faults()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
     async with simulator:
@@ -155,11 +158,19 @@ async def _flood(simulator: Simulator) -> None:
 def _welcome(simulator: Simulator, token: str, n_assets: int) -> str:
     shown = _TOKEN if token == _TOKEN else "$STORK_TOKEN"
     ids = ",".join(map(str, range(1, min(n_assets, 4) + 1)))
-    trust = f" --ca {simulator.certificate}" if simulator.certificate else ""
+    certificate = simulator.certificate
+    trust = f" --ca {certificate}" if certificate else ""
+    watch = f"stork-codec watch {simulator.url} --assets 1-{n_assets}"
+    watch += f" --signer {simulator.signer}"
+    if token == _TOKEN:
+        watch = f"STORK_TOKEN={token} {watch}"
+    if certificate:
+        watch += f" --ca-file {certificate}"
     return (
         f"url     {simulator.url}\n"
         f"signer  {simulator.signer}\n"
         f"assets  1 to {n_assets}\n"
+        f"watch   {watch}\n"
         "client  npx wscat -w 10"
         f' -c "{simulator.url}?channel=1s&message_type=signed_ecdsa"'
         f' -H "Authorization: Basic {shown}"'

@@ -44,7 +44,8 @@ _EXAMPLES = """\
 The token comes from STORK_TOKEN, --token-file or the --config file; it is never an
 argument, and never shown. Ctrl-C ends it.
 
-exit status: 0, or 1 where the feed fails, 2 for wrong usage
+exit status: 0, or 1 where the feed fails, or nothing comes in --seconds; 2 for wrong
+usage
 
 examples:
   stork-codec watch
@@ -67,7 +68,7 @@ class Outcome:
         stats = self.stats
         text = f"{stats.messages:,} messages, {stats.updates:,} updates"
         text += f" in {self.seconds:.1f} s"
-        if self.is_verified:
+        if self.is_verified and stats.messages:
             all_good = self.n_verified == stats.messages
             text += f", {'all' if all_good else f'{self.n_verified:,}'} verified"
         return text
@@ -103,6 +104,9 @@ def run(args: Namespace) -> int:
 
     outcome = watch(live_options(args), duration=args.seconds, every=args.every)
     print(outcome)
+    if outcome.stats.messages == 0 and args.seconds is not None:
+        print("stork-codec: no data came", file=sys.stderr)
+        return 1
     return 0
 
 

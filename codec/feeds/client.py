@@ -272,7 +272,10 @@ class Client:
         except BaseException as error:
             await _abandon(sockets)
             raise _translated(error) from None
-        assert isinstance(listener, Listener)
+        if not isinstance(listener, Listener):  # how picows says it
+            raise OSError(
+                "the connection ended in its handshake; is it wss://, or ws://?"
+            )
         return listener
 
     async def _serve(self, listener: Listener) -> NoReturn:

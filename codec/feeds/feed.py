@@ -194,7 +194,7 @@ class Feed(ABC, Generic[T]):
         self._n_dropped = self._inbox.n_dropped
         self.events.emit(
             EventKind.OVERFLOW,
-            f"{n} messages were given up: the reader is too slow",
+            f"messages given up, as the reader is too slow: {n}",
             n=n,
             messages=n,
         )

@@ -155,7 +155,7 @@ class Intake:
             n_bad = int(np.count_nonzero(~batch.verified))
             self.bad_signatures += n_bad
             self._events.emit(
-                EventKind.BAD_SIGNATURE, f"{n_bad} bad signatures, marked", n=n_bad
+                EventKind.BAD_SIGNATURE, f"bad signatures, marked: {n_bad}", n=n_bad
             )
         notices = self._monitor.observe(batch)
         if len(notices):
@@ -180,7 +180,7 @@ class Intake:
         oldest_s = int((received - sent)[stale].max()) / _NS
         self._events.emit(
             EventKind.STALE,
-            f"{n_stale} messages were too old, by up to {oldest_s:.3f} s",
+            f"messages too old: {n_stale}, by up to {oldest_s:.3f} s",
             n=n_stale,
             messages=n_stale,
             oldest_s=oldest_s,

@@ -195,6 +195,23 @@ def test_a_server_that_is_not_there_is_waited_for() -> None:
     run(main())
 
 
+def test_a_connection_that_ends_in_the_handshake_is_made_again() -> None:
+    """As that of clear text to a server that expects TLS."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        async with server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with feed_of(url) as feed:
+                await until(lambda: len(reasons(feed)) >= 3)
+                assert feed.states == (State.RECONNECTING,)
+
+    run(main())
+
+
 def test_a_name_that_does_not_resolve_is_waited_for() -> None:
     async def main() -> None:
         async with feed_of("ws://no-such-host.invalid") as feed:
