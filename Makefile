@@ -49,9 +49,12 @@ bench: $(VENV)/built ## measure, and write bench/results/
 # The core is built a second time, into build/asan, and found there before the one in
 # .venv. Python's own allocator makes way for malloc, so that its buffers are watched as
 # well; libstdc++ is loaded first because numpy's exceptions pass through it. The programs
-# of tests/test_c.py are sanitized wherever they run, and need no second time.
+# of tests/test_c.py are sanitized wherever they run, and need no second time; nor does
+# what tests Python alone, or commands, whose compiled parts have tests of their own.
 ASAN := build/asan
 LIBASAN = $(shell $(CC) -print-file-name=libasan.so)
+ASAN_IGNORED := tests/test_c.py tests/test_bench.py tests/test_demo.py \
+	$(wildcard tests/test_cli_*.py tests/test_recording*.py tests/test_simulator*.py)
 LIBSTDCXX = $(shell $(CC) -print-file-name=libstdc++.so.6)
 
 asan: $(VENV)/built ## the test suite with AddressSanitizer and UBSan in the core
@@ -64,7 +67,7 @@ asan: $(VENV)/built ## the test suite with AddressSanitizer and UBSan in the cor
 	LD_PRELOAD="$(LIBASAN) $(LIBSTDCXX)" \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=print_stacktrace=1 \
-	$(BIN)/pytest -p no:faulthandler -p no:cacheprovider --ignore=tests/test_c.py
+	$(BIN)/pytest -p no:faulthandler -p no:cacheprovider $(addprefix --ignore=,$(ASAN_IGNORED))
 
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS := -std=c11 -O1 -g -fno-strict-aliasing -D_DEFAULT_SOURCE -pthread \
