@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codec.cli.extras import require
-from codec.cli.watch import seconds
+from codec.cli.options import positive
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -45,7 +45,7 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     parser.add_argument(
         "--seconds",
         metavar="N",
-        type=seconds,
+        type=positive,
         default=_N_SECONDS,
         help=f"how long to watch ({_N_SECONDS:.0f})",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,14 @@ from codec.errors import CodecError, SignatureError
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-__all__ = ["UsageError", "add_range", "add_signers", "add_threads", "read_signer"]
+__all__ = [
+    "UsageError",
+    "add_range",
+    "add_signers",
+    "add_threads",
+    "positive",
+    "read_signer",
+]
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?"
@@ -23,6 +31,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 class UsageError(CodecError):
     """Options that fit the command line's form, and still cannot be followed."""
+
+
+def positive(text: str) -> float:
+    """A finite number above 0, for argparse's `type`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ArgumentTypeError(f"a number above 0 is needed, not {text[:50]!r}")
+    return value
 
 
 def add_signers(parser: ArgumentParser, text: str, *, required: bool = False) -> None:

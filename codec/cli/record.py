@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from codec.cli.config import add_live_options
 from codec.cli.extras import require
-from codec.cli.options import UsageError
+from codec.cli.options import UsageError, positive
 from codec.cli.text import printable
-from codec.cli.watch import seconds
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -65,7 +64,7 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     )
     add_live_options(parser, "record")
     parser.add_argument(
-        "--seconds", metavar="N", type=seconds, help="end after so many seconds"
+        "--seconds", metavar="N", type=positive, help="end after so many seconds"
     )
     parser.add_argument(
         "--messages",

@@ -8,7 +8,7 @@ import sys
 from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, Any
 
-from codec.cli.options import add_range
+from codec.cli.options import add_range, positive
 from codec.cli.text import printable
 from codec.errors import CodecError, DamageError
 
@@ -52,7 +52,7 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     pace.add_argument(
         "--speed",
         metavar="X",
-        type=_speed,
+        type=positive,
         help="1 is as it was received (the default with --serve), 10 ten times as fast",
     )
     pace.add_argument(
@@ -197,13 +197,6 @@ def _print_report(report: SegmentReport) -> None:
     print(f"{report.state:10} {name}: {', '.join(words)}")
     for problem in report.problems:
         print(f"           {problem}")
-
-
-def _speed(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < math.inf:
-        raise ArgumentTypeError(f"a number above 0 is needed, not {text[:50]!r}")
-    return value
 
 
 def _seconds(text: str) -> float:

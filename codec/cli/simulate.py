@@ -17,6 +17,7 @@ from argparse import (
 )
 from typing import TYPE_CHECKING, Any
 
+from codec.cli.options import positive
 from codec.simulator.faults import EVENTS, SWITCHES, parse_fault
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         "--real-time-rate",
         default=100.0,
         metavar="HZ",
-        type=_rate,
+        type=positive,
         help="messages a second on real_time (100)",
     )
     add(
@@ -218,13 +219,3 @@ def _number(least: int, most: int) -> Callable[[str], int]:
         )
 
     return read
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not 0 < rate < math.inf:
-        raise ArgumentTypeError(f"a number above 0 is needed, not {text[:50]!r}")
-    return rate

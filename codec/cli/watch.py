@@ -8,13 +8,14 @@ import os
 import shutil
 import sys
 import time
-from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import RawDescriptionHelpFormatter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codec.cli.config import add_live_options
 from codec.cli.extras import require
+from codec.cli.options import positive
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from codec.cli.watch_view import Line, View
     from codec.feeds import Stats
 
-__all__ = ["Outcome", "register", "run", "seconds", "watch"]
+__all__ = ["Outcome", "register", "run", "watch"]
 
 _DRAWS_PER_S = 5
 # By default a thread that computes may hold the others up for 5 ms.
@@ -85,12 +86,12 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     )
     add_live_options(parser, "watch")
     parser.add_argument(
-        "--seconds", metavar="N", type=seconds, help="end after so many seconds"
+        "--seconds", metavar="N", type=positive, help="end after so many seconds"
     )
     parser.add_argument(
         "--every",
         metavar="SECONDS",
-        type=seconds,
+        type=positive,
         default=1.0,
         help="between the lines where the output is no terminal (1)",
     )
@@ -108,17 +109,6 @@ def run(args: Namespace) -> int:
         print("stork-codec: no data came", file=sys.stderr)
         return 1
     return 0
-
-
-def seconds(text: str) -> float:
-    """A number of seconds above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise ArgumentTypeError(f"a number above 0 is needed, not {text[:50]!r}")
-    return value
 
 
 def watch(

@@ -82,12 +82,9 @@ class Backlog:
         return True
 
     def wait(self, seconds: float) -> None:
-        """Returns once there is much to write, `wake` was called, or time is over."""
+        """Returns once there is much to write, after `close`, or once time is over."""
         self._wake.wait(seconds)
         self._wake.clear()
-
-    def wake(self) -> None:
-        self._wake.set()
 
     def take(self, enough: int) -> bytes:
         """The next lines that wait, about `enough` bytes of them; nothing for none."""
