@@ -407,6 +407,28 @@ def test_slow_bytes_stay_whole_messages() -> None:
     run(test())
 
 
+@pytest.mark.parametrize(("end", "value"), [("close", 4000), ("half_frame", "cut")])
+def test_an_end_does_not_fall_into_a_message_that_has_begun(
+    end: str, value: Any
+) -> None:
+    async def test() -> None:
+        async with by_hand() as simulator:
+            socket = await subscriber(simulator, compression=None)
+            simulator.faults.slow = 40
+            simulator.publish_now()
+            simulator.publish_now()
+            whole_len = simulator.connections[0].buffered_len
+            while simulator.connections[0].buffered_len == whole_len:
+                await asyncio.sleep(0)
+            setattr(simulator.faults, end, value)
+            decode(await rest(socket), simulator)
+            assert simulator.history[0].n_sent == 1
+            if end == "close":
+                assert socket.close_code == value
+
+    run(test())
+
+
 @pytest.mark.parametrize("compression", [None, "deflate"])
 def test_fragments_with_pings_between(compression: str | None) -> None:
     async def test() -> None:

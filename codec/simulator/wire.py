@@ -139,6 +139,17 @@ class Wire(WSListener):
         if self._drip and self.is_open:
             asyncio.get_running_loop().call_later(0.001, self._drop)
 
+    def _complete(self) -> None:
+        """Sends the rest of what the slow drip has begun, as what comes next would be
+        taken for it."""
+        if not self._drip:
+            return
+        data, message = self._drip[0]
+        if len(data) < len(cast("bytes", data.obj)):
+            del self._drip[0]
+            self._transport.write(data)
+            self._count(message)
+
     def _count(self, message: bytes | None) -> None:
         if message is not None:
             self.count_sent([message])
@@ -197,12 +208,14 @@ class Wire(WSListener):
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Sends a close frame and awaits the client's."""
+        self._complete()
         if self._end():
             self._transport.write(close_frame(code, reason))
 
     def half_frame(self, then: str = "stall") -> None:
         """Sends the first half of a frame; then nothing ("stall") or the end."""
         if self.is_open:
+            self._complete()
             data = self._framed(_FILLER, None)
             self._transport.write(data[: len(data) // 2])
             if then == "cut":
