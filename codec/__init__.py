@@ -49,8 +49,10 @@ from codec.errors import (
     FeedProtocolError,
     IntegrityError,
     MissingDependencyError,
+    RangeError,
     RecordingError,
     SignatureError,
+    TaxonomyError,
 )
 from codec.integrity import self_test
 from codec.known import KnownSigner
@@ -91,8 +93,10 @@ __all__ = [
     "MissingDependencyError",
     "Monitor",
     "NoticeKind",
+    "RangeError",
     "RecordingError",
     "SignatureError",
+    "TaxonomyError",
     "as_float",
     "as_int",
     "checksum_address",

@@ -10,9 +10,12 @@ from codec import signatures
 from codec._core import BatchBase
 
 if TYPE_CHECKING:
+    import pyarrow
     from numpy.typing import NDArray
 
+    from codec.arrow import Overflow
     from codec.known import Signers
+    from codec.taxonomy import Taxonomy
 
 __all__ = ["Batch"]
 
@@ -79,6 +82,26 @@ class Batch(BatchBase):
         """Which messages the signers signed: `codec.verify` of this batch."""
         return signatures.verify(
             self, signers, threads=threads, cross_check=cross_check
+        )
+
+    def to_arrow(
+        self,
+        taxonomy: Taxonomy | None = None,
+        *,
+        value_float: bool = False,
+        overflow: Overflow = "raise",
+    ) -> pyarrow.Table:
+        """An Arrow table with a row for each update: `codec.to_arrow` of this batch."""
+        from codec.arrow import to_arrow
+
+        return to_arrow(
+            self.updates,
+            self.messages,
+            taxonomy,
+            value_float=value_float,
+            overflow=overflow,
+            signers=self.signers,
+            verified=self.verified,
         )
 
     def __repr__(self) -> str:

@@ -22,8 +22,10 @@ __all__ = [
     "FeedProtocolError",
     "IntegrityError",
     "MissingDependencyError",
+    "RangeError",
     "RecordingError",
     "SignatureError",
+    "TaxonomyError",
 ]
 
 
@@ -213,6 +215,18 @@ class DamageError(RecordingError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason} [byte {self.offset}]"
+
+
+class RangeError(CodecError, OverflowError):
+    """A value that the type asked for cannot hold. index: its row."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(f"{reason} [update {index}]")
+        self.index = index
+
+
+class TaxonomyError(CodecError, ValueError):
+    """A list of assets that cannot be read, or contradicts itself."""
 
 
 class ChainError(CodecError):

@@ -34,7 +34,9 @@ ALLOWED = {
         "tables",
     },
     "signatures": {"_core", "_secp256k1", "integrity", "known", "rows"},
-    "batch": {"_core", "known", "signatures"},
+    "taxonomy": {"_core", "errors"},
+    "arrow": {"_core", "addresses", "dtypes", "errors", "taxonomy"},
+    "batch": {"_core", "arrow", "known", "signatures", "taxonomy"},
     "monitor": {"_core", "notices"},
     "api": {
         "_core",
