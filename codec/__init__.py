@@ -7,7 +7,8 @@ go the other way. `codec.reference` is the same in plain Python.
 
 from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
-from types import ModuleType as _ModuleType
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 if _find_spec("codec._core") is None:
     raise ImportError(
@@ -26,7 +27,7 @@ from codec.api import (
     encode,
     to_frame,
 )
-from codec.batch import Batch
+from codec.batch import Batch, Columns
 from codec.dtypes import (
     ERROR_DTYPE,
     MESSAGE_DTYPE,
@@ -79,6 +80,7 @@ __all__ = [
     "Batch",
     "ChainError",
     "CodecError",
+    "Columns",
     "DamageError",
     "DecodeError",
     "Decoder",
@@ -115,11 +117,16 @@ __all__ = [
     "verify",
 ]
 
+if _TYPE_CHECKING:
+    from codec.arrow import to_arrow as to_arrow
+
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> _ModuleType:
-    """`codec.reference` is loaded when it is first asked for."""
+def __getattr__(name: str) -> _Any:
+    """`codec.reference` and `codec.to_arrow` are loaded when they are asked for."""
     if name == "reference":
         return _import_module("codec.reference")
+    if name == "to_arrow":
+        return _import_module("codec.arrow").to_arrow
     raise AttributeError(f"module 'codec' has no attribute {name!r}")
