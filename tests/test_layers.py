@@ -75,6 +75,7 @@ ALLOWED = {
         "monitor",
         "recording",
         "signatures",
+        "taxonomy",
         "tokens",
     },
     "simulator": {"__init__", "dtypes", "errors", "signing", "simulator"},
