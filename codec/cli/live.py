@@ -129,7 +129,8 @@ def _simulated(options: LiveOptions) -> Iterator[Source]:
 
     has_token = options.token or options.token_file
     taxonomy = _taxonomy(options, _token(options) if has_token else None)
-    taxonomy = taxonomy or Taxonomy.example()
+    if taxonomy is None:
+        taxonomy = Taxonomy.example()
     assets = _assets(options, taxonomy)
     try:
         embedded = EmbeddedSimulator(assets, taxonomy)

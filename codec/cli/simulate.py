@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 import math
 import os
 import signal
@@ -169,6 +168,7 @@ async def _flood(simulator: Simulator) -> None:
 def _welcome(simulator: Simulator, token: str) -> str:
     shown = _TOKEN if token == _TOKEN else "$STORK_TOKEN"
     ids = simulator.market.asset_ids.tolist()
+    first = ",".join(map(str, ids[:4]))
     certificate = simulator.certificate
     trust = f" --ca {certificate}" if certificate else ""
     watch = f"stork-codec watch {simulator.url} --taxonomy {simulator.taxonomy_url}"
@@ -186,7 +186,7 @@ def _welcome(simulator: Simulator, token: str) -> str:
         "client  npx wscat -w 10"
         f' -c "{simulator.url}?channel=1s&message_type=signed_ecdsa"'
         f' -H "Authorization: Basic {shown}"'
-        f' -x \'{{"type":"subscribe","assets":{json.dumps(ids[:4])}}}\'{trust}\n'
+        f' -x \'{{"type":"subscribe","assets":[{first}]}}\'{trust}\n'
         "Ctrl-C ends it."
     )
 

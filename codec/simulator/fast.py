@@ -108,7 +108,9 @@ class Simulator(Server):
         )
         if not real_time_rate > 0:
             raise ValueError(f"real_time_rate must be above 0, not {real_time_rate}")
-        taxonomy_id, symbols = named_assets(taxonomy or Taxonomy.example(), taxonomy_id)
+        taxonomy_id, symbols = named_assets(
+            Taxonomy.example() if taxonomy is None else taxonomy, taxonomy_id
+        )
         self.market = Market(
             symbols if assets is None else assets, seed=seed, symbols=symbols
         )

@@ -32,6 +32,7 @@ _KNOWN = {
 }
 _ONE = 10**18
 _N_IDS = 65_536
+_VERSIONED = 0xFF00  # the first taxonomy id that layout 1 cannot carry
 # A step is at most a ten-thousandth of the price, and always fits int64; the walk is
 # drawn back to where it began, so that it stays plausible for months.
 _STEP, _MAX_STEP = 1e-4, 4e18
@@ -133,7 +134,11 @@ def named_assets(
     if which not in known:
         raise ValueError(f"a market has one taxonomy, and this is {taxonomy!r}")
     symbols = {i: symbol for (t, i), symbol in taxonomy.items() if t == which}
-    return which if taxonomy_id is None else taxonomy_id, symbols
+    if taxonomy_id is None:
+        taxonomy_id = which
+    if not 0 <= taxonomy_id < _VERSIONED:
+        raise ValueError(f"taxonomy id {taxonomy_id}: one of 0 .. 0xFEFF is needed")
+    return taxonomy_id, symbols
 
 
 def _mixed(states: NDArray[np.uint64]) -> NDArray[np.uint64]:
