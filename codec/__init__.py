@@ -68,6 +68,7 @@ from codec.signatures import (
     recover_digests,
     verify,
 )
+from codec.taxonomy import Taxonomy
 
 __all__ = [
     "ERROR_DTYPE",
@@ -98,6 +99,7 @@ __all__ = [
     "RangeError",
     "RecordingError",
     "SignatureError",
+    "Taxonomy",
     "TaxonomyError",
     "as_float",
     "as_int",
