@@ -40,7 +40,8 @@ class Taxonomy(Mapping[tuple[int, int], str]):
     def __init__(self, symbols: Mapping[tuple[int, int], str]) -> None:
         from codec.asset_lists import merged
 
-        self._symbols = {}  # so that one that is refused has a repr
+        # So that one that is refused has a repr.
+        self._symbols: dict[tuple[int, int], str] = {}
         if not isinstance(symbols, Mapping):
             raise TypeError(f"a mapping is needed, not {type(symbols).__name__}")
         self._set(merged(_mapped(symbols), ""))
