@@ -425,7 +425,7 @@ def test_faults_of_files(tmp_path: Path) -> None:
         assert str(raised.value).startswith(f"{path}: ") and words in str(raised.value)
     with path.open("wb") as file:
         file.truncate((64 << 20) + 1)
-    with pytest.raises(TaxonomyError, match="no list of assets has 67,108,864 bytes"):
+    with pytest.raises(TaxonomyError, match="over 67,108,864 bytes, which no"):
         Taxonomy.load(path)
     with pytest.raises(FileNotFoundError, match="missing"):
         Taxonomy.load(tmp_path / "missing")
