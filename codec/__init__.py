@@ -56,6 +56,7 @@ from codec.errors import (
 )
 from codec.integrity import self_test
 from codec.known import KnownSigner
+from codec.latest import Latest, LatestTable
 from codec.monitor import Monitor
 from codec.notices import NoticeKind
 from codec.signatures import (
@@ -90,6 +91,8 @@ __all__ = [
     "FeedProtocolError",
     "IntegrityError",
     "KnownSigner",
+    "Latest",
+    "LatestTable",
     "MissingDependencyError",
     "Monitor",
     "NoticeKind",

@@ -69,7 +69,10 @@ cdef extern from "codec.h" nogil:
         int64_t hi
 
     ctypedef struct codec_update:
-        pass
+        codec_value value
+        uint64_t timestamp_ns
+        uint16_t taxonomy_id, asset_id
+        uint8_t market_status
 
     ctypedef struct codec_message:
         uint64_t payload_offset
@@ -198,6 +201,23 @@ cdef extern from "codec.h" nogil:
     int codec_monitor_observe(
         codec_monitor *, const codec_output *, codec_buffer *, size_t *)
     void codec_buffer_release(codec_buffer *)
+
+    enum:
+        CODEC_N_ASSETS
+
+    ctypedef struct codec_latest:
+        codec_update *rows
+        uint64_t n_known, n_late, n_foreign
+        bint has_taxonomy
+        uint16_t taxonomy_id
+        uint8_t *known
+
+    int codec_latest_init(codec_latest *)
+    void codec_latest_release(codec_latest *)
+    void codec_latest_update(codec_latest *, const uint8_t *, size_t, ptrdiff_t)
+    bint codec_latest_read(const codec_latest *, uint16_t, codec_update *)
+    int codec_latest_snapshot(const codec_latest *, codec_output *)
+    void codec_latest_clear(codec_latest *)
     const char *codec_isa_name(size_t)
     const char *codec_isa_selected()
     int codec_isa_select(const char *)
@@ -218,6 +238,7 @@ cdef extern from "Python.h":
     unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1
     Py_ssize_t Py_REFCNT(PyObject *)
     long long PyLong_AsLongLongAndOverflow(object, int *) except? -1
+    Py_ssize_t PyNumber_AsSsize_t(object, PyObject *) except? -1
 
 
 cdef extern from "numpy/arrayobject.h":
@@ -345,3 +366,5 @@ include "_core_decode.pxi"
 include "_core_encode.pxi"
 include "_core_values.pxi"
 include "_core_monitor.pxi"
+include "_core_table.pxi"
+include "_core_latest.pxi"

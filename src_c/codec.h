@@ -329,6 +329,39 @@ typedef struct {
 int codec_monitor_observe(codec_monitor *monitor, const codec_output *batch,
                           codec_buffer *notices, size_t *n_notices);
 
+/* The newest update of every asset of one taxonomy. The caller owns it.
+ * Zero-initialise, set the taxonomy if only one counts (else it is that of the first
+ * update), then codec_latest_init. One thread writes at a time.
+ *
+ * `rows` are 65,536, by asset id: of an asset that was never seen all zero, but for its
+ * id and the market status 255. The padding is the table's own. */
+#define CODEC_N_ASSETS 65536
+typedef struct {
+    codec_update *rows; /* aligned to 64 */
+    codec_buffer memory;
+    uint64_t n_known, n_late, n_foreign;
+    int has_taxonomy;
+    uint16_t taxonomy_id;
+    uint8_t known[CODEC_N_ASSETS]; /* by asset id: 1 once there was an update */
+} codec_latest;
+
+/* CODEC_NO_MEMORY, or 0. */
+int codec_latest_init(codec_latest *latest);
+void codec_latest_release(codec_latest *latest);
+/* n updates, `stride` bytes apart, in order: each becomes its asset's row, unless its
+ * timestamp is before the row's (counted in `n_late`) or it is of another taxonomy
+ * (`n_foreign`). */
+void codec_latest_update(codec_latest *latest, const uint8_t *updates, size_t n,
+                         ptrdiff_t stride);
+/* One asset's update, whole while another thread writes; 0 where there is none. */
+int codec_latest_read(const codec_latest *latest, uint16_t asset_id,
+                      codec_update *update);
+/* The updates of all assets, by asset id, into `out` (empty), each whole as above. Runs
+ * of equal timestamps are an unsigned message each. */
+int codec_latest_snapshot(const codec_latest *latest, codec_output *out);
+/* Forgets rows and counts. */
+void codec_latest_clear(codec_latest *latest);
+
 /* Instruction sets by name: `index` counts from the best this machine has to "scalar".
  */
 const char *codec_isa_name(size_t index);

@@ -38,6 +38,7 @@ ALLOWED = {
     "taxonomy": {"_core", "errors"},
     "arrow": {"_core", "addresses", "dtypes", "errors", "taxonomy"},
     "batch": {"_core", "arrow", "known", "signatures", "taxonomy"},
+    "latest": {"_core", "batch"},
     "monitor": {"_core", "notices"},
     "api": {
         "_core",
@@ -56,6 +57,7 @@ ALLOWED = {
         "errors",
         "integrity",
         "known",
+        "latest",
         "monitor",
         "notices",
         "signatures",

@@ -9,6 +9,7 @@ from codec.reference.batch import Batch
 from codec.reference.decoding import Decoder, decode, decode_lines, decode_payloads
 from codec.reference.encoding import encode, to_frame
 from codec.reference.keccak import keccak256, keccak256_batch
+from codec.reference.latest import Latest, LatestTable
 from codec.reference.monitor import Monitor
 from codec.reference.signatures import (
     digests,
@@ -22,6 +23,8 @@ from codec.reference.values import as_float, as_int
 __all__ = [
     "Batch",
     "Decoder",
+    "Latest",
+    "LatestTable",
     "Monitor",
     "as_float",
     "as_int",

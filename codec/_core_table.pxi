@@ -1,0 +1,30 @@
+# Tables of rows that a function takes: those of a batch, or an array of any stride.
+
+cdef struct row_span:
+    const uint8_t *data
+    size_t n
+    ptrdiff_t stride
+
+
+cdef int updates_span(object updates, row_span *span) except -1:
+    """The rows of a batch or of a 1-D array of UPDATE_DTYPE, which must stay alive."""
+    if isinstance(updates, BatchBase):
+        span.data = (<BatchBase>updates)._out.updates.data
+        span.n = (<BatchBase>updates)._out.n_updates
+        span.stride = sizeof(codec_update)
+        return 0
+    return array_span(updates, UPDATES, "UPDATE_DTYPE", span)
+
+
+cdef int array_span(
+    object rows, cnp.dtype dtype, str name, row_span *span
+) except -1:
+    if not is_column(rows, dtype):
+        found = type(rows).__name__
+        if isinstance(rows, np.ndarray):
+            found = f"{found} of {rows.dtype}, {rows.ndim}-D"
+        raise TypeError(f"a Batch or a 1-D array of {name} is needed, not {found}")
+    span.data = <const uint8_t *>cnp.PyArray_DATA(rows)
+    span.n = cnp.PyArray_SIZE(rows)
+    span.stride = cnp.PyArray_STRIDE(rows, 0)
+    return 0
