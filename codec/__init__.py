@@ -28,7 +28,9 @@ from codec.api import (
 )
 from codec.batch import Batch
 from codec.dtypes import (
+    BAR_DTYPE,
     ERROR_DTYPE,
+    GAP_DTYPE,
     MESSAGE_DTYPE,
     NOTICE_DTYPE,
     SIGNER_DTYPE,
@@ -59,6 +61,7 @@ from codec.known import KnownSigner
 from codec.latest import Latest, LatestTable
 from codec.monitor import Monitor
 from codec.notices import NoticeKind
+from codec.resampling import Bars, bars, gaps
 from codec.signatures import (
     digests,
     eip191_digests,
@@ -70,13 +73,16 @@ from codec.signatures import (
 )
 
 __all__ = [
+    "BAR_DTYPE",
     "ERROR_DTYPE",
+    "GAP_DTYPE",
     "MESSAGE_DTYPE",
     "NOTICE_DTYPE",
     "SIGNER_DTYPE",
     "UPDATE_DTYPE",
     "VALUE_DTYPE",
     "BadSignatureError",
+    "Bars",
     "Batch",
     "ChainError",
     "CodecError",
@@ -102,6 +108,7 @@ __all__ = [
     "TaxonomyError",
     "as_float",
     "as_int",
+    "bars",
     "checksum_address",
     "decode",
     "decode_lines",
@@ -109,6 +116,7 @@ __all__ = [
     "digests",
     "eip191_digests",
     "encode",
+    "gaps",
     "keccak256",
     "keccak256_batch",
     "recover",

@@ -218,6 +218,31 @@ cdef extern from "codec.h" nogil:
     bint codec_latest_read(const codec_latest *, uint16_t, codec_update *)
     int codec_latest_snapshot(const codec_latest *, codec_output *)
     void codec_latest_clear(codec_latest *)
+
+    ctypedef struct codec_gap:
+        pass
+
+    int codec_gaps_find(
+        const uint8_t *, size_t, ptrdiff_t, uint64_t, uint64_t, codec_buffer *,
+        size_t *)
+
+    ctypedef struct codec_bar:
+        pass
+
+    ctypedef struct codec_bars:
+        uint64_t interval_ns, newest_ns, floor_ns, n_late
+        size_t n_bars
+
+    void codec_bars_release(codec_bars *)
+    int codec_bars_update(codec_bars *, const uint8_t *, size_t, ptrdiff_t)
+    int codec_bars_settle(codec_bars *)
+    size_t codec_bars_before(const codec_bars *, uint64_t)
+    void codec_bars_take(codec_bars *, codec_bar *, size_t)
+    int codec_bars_link(
+        const codec_bar *, size_t, uint64_t, codec_buffer *, uint64_t *)
+    int codec_bars_fill(
+        codec_bar *, const codec_bar *, size_t, uint64_t, const codec_buffer *,
+        codec_buffer *)
     const char *codec_isa_name(size_t)
     const char *codec_isa_selected()
     int codec_isa_select(const char *)
@@ -276,6 +301,17 @@ cdef extern from *:
         offsetof(codec_notice, amount), offsetof(codec_notice, taxonomy_id),
         offsetof(codec_notice, asset_id), offsetof(codec_notice, kind),
         sizeof(codec_notice)};
+    OFFSETS(codec_gap) = {
+        offsetof(codec_gap, message), offsetof(codec_gap, before_ns),
+        offsetof(codec_gap, after_ns), offsetof(codec_gap, missing),
+        sizeof(codec_gap)};
+    OFFSETS(codec_bar) = {
+        offsetof(codec_bar, start_ns), offsetof(codec_bar, taxonomy_id),
+        offsetof(codec_bar, asset_id), offsetof(codec_bar, open),
+        offsetof(codec_bar, high), offsetof(codec_bar, low),
+        offsetof(codec_bar, close), offsetof(codec_bar, last),
+        offsetof(codec_bar, count), offsetof(codec_bar, first_ns),
+        offsetof(codec_bar, last_ns), sizeof(codec_bar)};
     static inline void object_store(PyObject **place, PyObject *object) {
         PyObject *old = *place;
         Py_INCREF(object);
@@ -296,6 +332,8 @@ cdef extern from *:
     const size_t codec_value_offsets[3]
     const size_t codec_signer_offsets[3]
     const size_t codec_notice_offsets[7]
+    const size_t codec_gap_offsets[5]
+    const size_t codec_bar_offsets[12]
     void object_store(PyObject **, object)
     ctypedef struct busy_flag:
         pass
@@ -327,6 +365,8 @@ def struct_offsets():
         "VALUE_DTYPE": [codec_value_offsets[i] for i in range(3)],
         "SIGNER_DTYPE": [codec_signer_offsets[i] for i in range(3)],
         "NOTICE_DTYPE": [codec_notice_offsets[i] for i in range(7)],
+        "GAP_DTYPE": [codec_gap_offsets[i] for i in range(5)],
+        "BAR_DTYPE": [codec_bar_offsets[i] for i in range(12)],
     }
 
 
@@ -368,3 +408,4 @@ include "_core_values.pxi"
 include "_core_monitor.pxi"
 include "_core_table.pxi"
 include "_core_latest.pxi"
+include "_core_bars.pxi"

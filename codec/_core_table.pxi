@@ -16,6 +16,16 @@ cdef int updates_span(object updates, row_span *span) except -1:
     return array_span(updates, UPDATES, "UPDATE_DTYPE", span)
 
 
+cdef int messages_span(object messages, row_span *span) except -1:
+    """The same of messages and MESSAGE_DTYPE."""
+    if isinstance(messages, BatchBase):
+        span.data = (<BatchBase>messages)._out.messages.data
+        span.n = (<BatchBase>messages)._out.n_messages
+        span.stride = sizeof(codec_message)
+        return 0
+    return array_span(messages, MESSAGES, "MESSAGE_DTYPE", span)
+
+
 cdef int array_span(
     object rows, cnp.dtype dtype, str name, row_span *span
 ) except -1:
@@ -28,3 +38,12 @@ cdef int array_span(
     span.n = cnp.PyArray_SIZE(rows)
     span.stride = cnp.PyArray_STRIDE(rows, 0)
     return 0
+
+
+cdef cnp.ndarray array_from(codec_buffer *buffer, cnp.dtype dtype, size_t n):
+    """An array of n rows that stand in the buffer, which is released."""
+    cdef cnp.ndarray array = np.empty(n, dtype)
+    if n:
+        memcpy(cnp.PyArray_DATA(array), buffer.data, n * cnp.PyArray_ITEMSIZE(array))
+    codec_buffer_release(buffer)
+    return array

@@ -362,6 +362,64 @@ int codec_latest_snapshot(const codec_latest *latest, codec_output *out);
 /* Forgets rows and counts. */
 void codec_latest_clear(codec_latest *latest);
 
+/* Ticks that are missing before a message, as a codec_monitor finds them. */
+typedef struct {
+    uint64_t message;             /* its row */
+    uint64_t before_ns, after_ns; /* the newest timestamp before it; its own */
+    uint64_t missing;
+} codec_gap;
+
+/* All gaps of n messages, `stride` bytes apart, to `gaps`, which the caller owns, from
+ * its start. `period_ns` is not 0; `ahead_ns` as in codec_monitor. */
+int codec_gaps_find(const uint8_t *messages, size_t n, ptrdiff_t stride,
+                    uint64_t period_ns, uint64_t ahead_ns, codec_buffer *gaps,
+                    size_t *n_gaps);
+
+/* What an asset's value did in [start_ns, start_ns + interval). */
+typedef struct {
+    uint64_t start_ns; /* a multiple of the interval */
+    uint16_t taxonomy_id, asset_id;
+    uint8_t padding[4];
+    codec_value open, high, low, close;
+    codec_value last; /* the newest value at the interval's end */
+    uint64_t count;
+    uint64_t first_ns, last_ns; /* timestamps of `open` and of `close` */
+} codec_bar;
+
+/* Bars in the making. The caller owns it. Zero-initialise, then set `interval_ns`,
+ * which is not 0. `bars` may hold several for one asset and interval, all but the last
+ * one of them complete, in the order of their updates. */
+typedef struct {
+    uint64_t interval_ns;
+    uint64_t newest_ns; /* the greatest timestamp so far */
+    uint64_t floor_ns;  /* a multiple of the interval: all before it has been taken */
+    uint64_t n_late;    /* updates from before it, which were left out */
+    size_t n_bars, n_back;
+    codec_buffer bars, spare, items;
+    size_t slots[CODEC_N_ASSETS];
+} codec_bars;
+
+void codec_bars_release(codec_bars *bars);
+/* Takes n updates in, `stride` bytes apart. CODEC_NO_MEMORY after as many as there was
+ * memory for. */
+int codec_bars_update(codec_bars *bars, const uint8_t *updates, size_t n,
+                      ptrdiff_t stride);
+/* Makes `bars` one for each asset and interval, by start, taxonomy id and asset id. */
+int codec_bars_settle(codec_bars *bars);
+/* Of settled bars: how many start before a time; and the first n taken out, to `to`. */
+size_t codec_bars_before(const codec_bars *bars, uint64_t before_ns);
+void codec_bars_take(codec_bars *bars, codec_bar *to, size_t n);
+
+/* Filling the empty intervals between an asset's first bar and its last. `bars` are n,
+ * complete and in order; `next` becomes the place of each one's successor (SIZE_MAX:
+ * none), and `n_filled` the number of all bars then, low half first. */
+int codec_bars_link(const codec_bar *bars, size_t n, uint64_t interval_ns,
+                    codec_buffer *next, uint64_t n_filled[2]);
+/* Writes them all to `to`, in order. `active` is working memory. */
+int codec_bars_fill(codec_bar *to, const codec_bar *bars, size_t n,
+                    uint64_t interval_ns, const codec_buffer *next,
+                    codec_buffer *active);
+
 /* Instruction sets by name: `index` counts from the best this machine has to "scalar".
  */
 const char *codec_isa_name(size_t index);

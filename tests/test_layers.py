@@ -40,6 +40,7 @@ ALLOWED = {
     "batch": {"_core", "arrow", "known", "signatures", "taxonomy"},
     "latest": {"_core", "batch"},
     "monitor": {"_core", "notices"},
+    "resampling": {"_core", "batch", "periods"},
     "api": {
         "_core",
         "batch",
@@ -60,6 +61,7 @@ ALLOWED = {
         "latest",
         "monitor",
         "notices",
+        "resampling",
         "signatures",
     },
     "recording": {"__init__", "errors", "recording"},

@@ -11,6 +11,7 @@ from codec.reference.encoding import encode, to_frame
 from codec.reference.keccak import keccak256, keccak256_batch
 from codec.reference.latest import Latest, LatestTable
 from codec.reference.monitor import Monitor
+from codec.reference.resampling import Bars, bars, gaps
 from codec.reference.signatures import (
     digests,
     eip191_digests,
@@ -21,6 +22,7 @@ from codec.reference.signatures import (
 from codec.reference.values import as_float, as_int
 
 __all__ = [
+    "Bars",
     "Batch",
     "Decoder",
     "Latest",
@@ -28,12 +30,14 @@ __all__ = [
     "Monitor",
     "as_float",
     "as_int",
+    "bars",
     "decode",
     "decode_lines",
     "decode_payloads",
     "digests",
     "eip191_digests",
     "encode",
+    "gaps",
     "keccak256",
     "keccak256_batch",
     "recover",

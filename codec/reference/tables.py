@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from codec.dtypes import UPDATE_DTYPE
+from codec.dtypes import MESSAGE_DTYPE, UPDATE_DTYPE
 from codec.reference.model import LOW_64
 from codec.reference.values import as_int
 
@@ -46,6 +46,14 @@ def read_updates(updates: Updates) -> Iterator[Update]:
     names = ("timestamp_ns", "taxonomy_id", "asset_id", "market_status")
     columns = (table[name].tolist() for name in names)
     return map(Update, as_int(table).tolist(), *columns)
+
+
+def read_messages(messages: Updates) -> Iterator[tuple[int, int, int]]:
+    """timestamp_ns, receive_ns and taxonomy_id of each message."""
+    table = messages if isinstance(messages, np.ndarray) else messages.messages
+    check(table, MESSAGE_DTYPE)
+    names = ("timestamp_ns", "receive_ns", "taxonomy_id")
+    return zip(*(table[name].tolist() for name in names), strict=True)
 
 
 def check(table: npt.NDArray[np.void], dtype: np.dtype[Any]) -> None:
