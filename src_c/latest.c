@@ -18,6 +18,9 @@
 /* A reader looks again so many times, with pauses; only of a writer that is gone (in a
  * forked child) it then takes what is there. */
 #define LOOKS_MAX (1 << 20)
+/* How far ahead updates are asked for: without it, those in memory take a quarter
+ * longer where the rows of 1,000 assets push them out of the first cache. */
+#define ROWS_AHEAD 128
 
 typedef struct {
     uint64_t words[4];
@@ -100,6 +103,7 @@ void codec_latest_update(codec_latest *latest, const uint8_t *updates, size_t n,
     for (size_t i = 0; i < n; i++, updates += stride) {
         uint64_t timestamp_ns = load_le64(updates + 16);
         uint64_t last = load_le64(updates + 24);
+        __builtin_prefetch(updates + ROWS_AHEAD * stride);
         if (CODEC_UNLIKELY((uint16_t)last != taxonomy_id)) {
             n_foreign++;
             continue;
