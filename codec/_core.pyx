@@ -201,48 +201,6 @@ cdef extern from "codec.h" nogil:
     int codec_monitor_observe(
         codec_monitor *, const codec_output *, codec_buffer *, size_t *)
     void codec_buffer_release(codec_buffer *)
-
-    enum:
-        CODEC_N_ASSETS
-
-    ctypedef struct codec_latest:
-        codec_update *rows
-        uint64_t n_known, n_late, n_foreign
-        bint has_taxonomy
-        uint16_t taxonomy_id
-        uint8_t *known
-
-    int codec_latest_init(codec_latest *)
-    void codec_latest_release(codec_latest *)
-    void codec_latest_update(codec_latest *, const uint8_t *, size_t, ptrdiff_t)
-    bint codec_latest_read(const codec_latest *, uint16_t, codec_update *)
-    int codec_latest_snapshot(const codec_latest *, codec_output *)
-    void codec_latest_clear(codec_latest *)
-
-    ctypedef struct codec_gap:
-        pass
-
-    int codec_gaps_find(
-        const uint8_t *, size_t, ptrdiff_t, uint64_t, uint64_t, codec_buffer *,
-        size_t *)
-
-    ctypedef struct codec_bar:
-        pass
-
-    ctypedef struct codec_bars:
-        uint64_t interval_ns, newest_ns, floor_ns, n_late
-        size_t n_bars
-
-    void codec_bars_release(codec_bars *)
-    int codec_bars_update(codec_bars *, const uint8_t *, size_t, ptrdiff_t)
-    int codec_bars_settle(codec_bars *)
-    size_t codec_bars_before(const codec_bars *, uint64_t)
-    void codec_bars_take(codec_bars *, codec_bar *, size_t)
-    int codec_bars_link(
-        const codec_bar *, size_t, uint64_t, codec_buffer *, uint64_t *)
-    int codec_bars_fill(
-        codec_bar *, const codec_bar *, size_t, uint64_t, const codec_buffer *,
-        codec_buffer *)
     const char *codec_isa_name(size_t)
     const char *codec_isa_selected()
     int codec_isa_select(const char *)
@@ -276,6 +234,7 @@ cdef extern from *:
     """
     #include <stdatomic.h>
     #include <stddef.h>
+    #include "tables.h"
     /* Offsets of the C structs, for the test that compares them with the dtypes. */
     #define OFFSETS(S) static const size_t S##_offsets[]
     OFFSETS(codec_update) = {

@@ -74,12 +74,24 @@ cdef class Latest:
     def __hash__(self):
         return hash(self.fields())
 
+    def __reduce__(self):
+        return latest_from, ((<char *>&self._update)[:sizeof(codec_update)],)
+
     def __repr__(self):
         return (
             f"Latest(taxonomy_id={self.taxonomy_id}, asset_id={self.asset_id},"
             f" timestamp_ns={self.timestamp_ns}, value={self.value},"
             f" market_status={self.market_status})"
         )
+
+
+def latest_from(bytes row not None):
+    """The Latest of a pickle."""
+    cdef Latest latest = Latest.__new__(Latest)
+    if PyBytes_GET_SIZE(row) != sizeof(codec_update):
+        raise ValueError("no row of a Latest")
+    memcpy(&latest._update, PyBytes_AS_STRING(row), sizeof(codec_update))
+    return latest
 
 
 cdef class LatestBase:

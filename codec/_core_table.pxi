@@ -1,5 +1,49 @@
 # Tables of rows that a function takes: those of a batch, or an array of any stride.
 
+cdef extern from "tables.h" nogil:
+    enum:
+        CODEC_N_ASSETS
+
+    ctypedef struct codec_latest:
+        codec_update *rows
+        uint64_t n_known, n_late, n_foreign
+        bint has_taxonomy
+        uint16_t taxonomy_id
+        uint8_t *known
+
+    int codec_latest_init(codec_latest *)
+    void codec_latest_release(codec_latest *)
+    void codec_latest_update(codec_latest *, const uint8_t *, size_t, ptrdiff_t)
+    bint codec_latest_read(const codec_latest *, uint16_t, codec_update *)
+    int codec_latest_snapshot(const codec_latest *, codec_output *)
+    void codec_latest_clear(codec_latest *)
+
+    ctypedef struct codec_gap:
+        pass
+
+    int codec_gaps_find(
+        const uint8_t *, size_t, ptrdiff_t, uint64_t, uint64_t, codec_buffer *,
+        size_t *)
+
+    ctypedef struct codec_bar:
+        pass
+
+    ctypedef struct codec_bars:
+        uint64_t interval_ns, newest_ns, floor_ns, n_late
+        size_t n_bars
+
+    void codec_bars_release(codec_bars *)
+    int codec_bars_update(codec_bars *, const uint8_t *, size_t, ptrdiff_t)
+    int codec_bars_settle(codec_bars *)
+    size_t codec_bars_before(const codec_bars *, uint64_t)
+    void codec_bars_take(codec_bars *, codec_bar *, size_t)
+    int codec_bars_link(
+        const codec_bar *, size_t, uint64_t, codec_buffer *, uint64_t *)
+    int codec_bars_fill(
+        codec_bar *, const codec_bar *, size_t, uint64_t, const codec_buffer *,
+        codec_buffer *)
+
+
 cdef struct row_span:
     const uint8_t *data
     size_t n

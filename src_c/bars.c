@@ -7,6 +7,7 @@
  * at the end, and earlier only where time goes back so often that many may be the same:
  * the memory stays within a few times that of the result. */
 #include "internal.h"
+#include "tables.h"
 
 /* Slots of several taxonomies are apart; where two meet, only bars to be joined follow.
  */

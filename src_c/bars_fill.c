@@ -1,5 +1,6 @@
 /* Bars for the intervals without any update, between an asset's first and its last. */
 #include "internal.h"
+#include "tables.h"
 
 static inline uint64_t key_of(const codec_bar *bar) {
     return (uint64_t)bar->taxonomy_id << 16 | bar->asset_id;

@@ -1,5 +1,6 @@
 /* Missing ticks in a table of messages, by the rules of monitor.c (docs/feeds.md). */
 #include "internal.h"
+#include "tables.h"
 
 /* The least interval in which a tick is missing, one and a half periods; 0 where there
  * is no such interval in 64 bits. It spares all but the gaps a division. */

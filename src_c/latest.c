@@ -10,6 +10,7 @@
 #include <sched.h>
 
 #include "internal.h"
+#include "tables.h"
 
 #define KNOWN (1ULL << 40)
 #define WRITES (1ULL << 48) /* what one more write adds */
@@ -120,7 +121,7 @@ void codec_latest_update(codec_latest *latest, const uint8_t *updates, size_t n,
                   (last & PLAIN) | KNOWN);
         if (CODEC_UNLIKELY(!(before & KNOWN))) {
             __atomic_store_n(&latest->known[id], 1, __ATOMIC_RELAXED);
-            latest->n_known++;
+            __atomic_store_n(&latest->n_known, latest->n_known + 1, __ATOMIC_RELAXED);
         }
     }
     latest->n_late += n_late;
@@ -142,30 +143,47 @@ int codec_latest_read(const codec_latest *latest, uint16_t asset_id,
     return update_read(latest, asset_id, update);
 }
 
-int codec_latest_snapshot(const codec_latest *latest, codec_output *out) {
-    /* Assets that become known meanwhile may find no room; then they wait. */
-    size_t room = 0;
-    for (size_t id = 0; id < CODEC_N_ASSETS; id++)
-        room += is_known(latest, id);
-    if (output_reserve(out, &out->updates, 0, (room + 1) * sizeof(codec_update)) ||
-        output_reserve(out, &out->messages, 0, (room + 1) * sizeof(codec_message)))
-        return CODEC_NO_MEMORY;
-    codec_update *updates = (codec_update *)(void *)out->updates.data;
-    codec_message *messages = (codec_message *)(void *)out->messages.data;
-    size_t n = 0, n_messages = 0;
-    for (size_t id = 0; id < CODEC_N_ASSETS && n < room; id++) {
-        if (!is_known(latest, id) || !update_read(latest, id, &updates[n]))
+/* The rows of all known assets; false where there are more than `room`. */
+static bool rows_read(const codec_latest *latest, codec_update *updates, size_t room,
+                      size_t *n) {
+    *n = 0;
+    for (size_t id = 0; id < CODEC_N_ASSETS; id++) {
+        if (id % 8 == 0 && !load_le64(latest->known + id)) {
+            id += 7;
             continue;
-        const codec_update *update = &updates[n];
-        if (!n || update->timestamp_ns != update[-1].timestamp_ns ||
-            update->taxonomy_id != update[-1].taxonomy_id)
+        }
+        if (!is_known(latest, id))
+            continue;
+        if (*n == room)
+            return false;
+        *n += update_read(latest, id, &updates[*n]);
+    }
+    return true;
+}
+
+int codec_latest_snapshot(const codec_latest *latest, codec_output *out) {
+    size_t room = __atomic_load_n(&latest->n_known, __ATOMIC_RELAXED), n;
+    for (;;) { /* again where more assets have become known meanwhile */
+        if (output_reserve(out, &out->updates, 0, (room + 1) * sizeof(codec_update)))
+            return CODEC_NO_MEMORY;
+        if (rows_read(latest, (codec_update *)(void *)out->updates.data, room, &n))
+            break;
+        room = least(2 * room + 64, CODEC_N_ASSETS);
+    }
+    if (output_reserve(out, &out->messages, 0, (n + 1) * sizeof(codec_message)))
+        return CODEC_NO_MEMORY;
+    const codec_update *updates = (const codec_update *)(void *)out->updates.data;
+    codec_message *messages = (codec_message *)(void *)out->messages.data;
+    size_t n_messages = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!i || updates[i].timestamp_ns != updates[i - 1].timestamp_ns ||
+            updates[i].taxonomy_id != updates[i - 1].taxonomy_id)
             messages[n_messages++] = (codec_message){
-                .timestamp_ns = update->timestamp_ns,
-                .first_update = n,
-                .taxonomy_id = update->taxonomy_id,
+                .timestamp_ns = updates[i].timestamp_ns,
+                .first_update = i,
+                .taxonomy_id = updates[i].taxonomy_id,
             };
         messages[n_messages - 1].update_count++;
-        n++;
     }
     out->n_updates = n;
     out->n_messages = n_messages;

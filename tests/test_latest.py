@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from updates import MAX, STRIDES, Row, make_updates, strided, update_tables
 
 import codec
-from codec import reference
+from codec import _core, reference
 from codec.dtypes import MESSAGE_DTYPE, UPDATE_DTYPE, VALUE_DTYPE
 
 T = 1_764_608_822_000_000_000
@@ -104,6 +104,10 @@ def test_a_latest_is_of_its_moment() -> None:
         "Latest(taxonomy_id=1, asset_id=7, timestamp_ns=5, value=50,"
         " market_status=None)"
     )
+    for again in (pickle.loads(pickle.dumps(before)), copy.deepcopy(before)):
+        assert again == before
+    with pytest.raises(ValueError, match="no row"):
+        _core.latest_from(b"short")
     with pytest.raises(TypeError, match="LatestTable"):
         codec.Latest()
     with pytest.raises(AttributeError):
@@ -351,6 +355,22 @@ def test_readers_see_whole_rows() -> None:
     finally:
         done.set()
         thread.join()
+
+
+def test_a_snapshot_misses_no_asset() -> None:
+    """What was known before is there, however many others become known meanwhile."""
+    updates = np.zeros(65536, UPDATE_DTYPE)
+    updates["asset_id"] = np.arange(65536)[::-1]  # the last ids are known first
+    for _ in range(5):
+        table = codec.LatestTable()
+        table.update(updates[:100])
+        thread = threading.Thread(target=table.update, args=(updates,))
+        thread.start()
+        while thread.is_alive():
+            found = table.snapshot().updates["asset_id"]
+            assert found[-100:].tolist() == list(range(65436, 65536))
+        thread.join()
+        assert len(table.snapshot()) == 65536
 
 
 def test_one_writer_at_a_time() -> None:

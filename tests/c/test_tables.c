@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "internal.h"
+#include "tables.h"
 
 #define N_MAX 300
 
