@@ -69,6 +69,7 @@ from codec.signatures import (
     recover_digests,
     verify,
 )
+from codec.taxonomy import Taxonomy
 
 __all__ = [
     "ERROR_DTYPE",
@@ -100,6 +101,7 @@ __all__ = [
     "RangeError",
     "RecordingError",
     "SignatureError",
+    "Taxonomy",
     "TaxonomyError",
     "as_float",
     "as_int",
