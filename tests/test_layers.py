@@ -71,6 +71,7 @@ ALLOWED = {
         "recording",
         "signatures",
     },
+    "summary": {"_core", "dtypes", "errors", "monitor", "summary"},
     "simulator": {"__init__", "dtypes", "errors", "signing", "simulator"},
     "__main__": {"cli"},
     "cli": {"*"},

@@ -1,0 +1,24 @@
+"""What an input of updates is like, found in one pass: counts, extents, curves."""
+
+from codec.summary.assets import Extent
+from codec.summary.bins import Curve, Curves, Trace
+from codec.summary.columns import UNKNOWN_KIND, Columns
+from codec.summary.durations import Durations
+from codec.summary.flow import Flow, Silence
+from codec.summary.groups import key_of
+from codec.summary.summary import MAX_ASSETS, Summary
+
+__all__ = [
+    "MAX_ASSETS",
+    "UNKNOWN_KIND",
+    "Columns",
+    "Curve",
+    "Curves",
+    "Durations",
+    "Extent",
+    "Flow",
+    "Silence",
+    "Summary",
+    "Trace",
+    "key_of",
+]
