@@ -67,6 +67,7 @@ from codec.signatures import (
     recover_digests,
     verify,
 )
+from codec.taxonomy import Taxonomy
 
 __all__ = [
     "ERROR_DTYPE",
@@ -96,6 +97,7 @@ __all__ = [
     "RangeError",
     "RecordingError",
     "SignatureError",
+    "Taxonomy",
     "TaxonomyError",
     "as_float",
     "as_int",

@@ -12,9 +12,9 @@ import pytest
 from commands import TOKEN, arguments, run, served, started, until
 
 from codec.cli import main
-from codec.cli.config import add_live_options, read_assets
+from codec.cli.config import add_live_options
 from codec.cli.live import live_options, make_feed, open_source
-from codec.cli.options import UsageError
+from codec.cli.options import UsageError, read_assets
 
 URL = "ws://127.0.0.1:1/ws"
 SIGNER = "0x3db9E960ECfCcb11969509FAB000c0c96DC51830"

@@ -9,13 +9,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codec.cli.options import UsageError, add_signers, read_signer
+from codec.cli.options import UsageError, add_signers, read_assets, read_signer
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Sequence
 
-__all__ = ["NO_TOKEN", "add_live_options", "merged_options", "read_assets"]
+__all__ = ["NO_TOKEN", "add_live_options", "merged_options"]
 
 NO_TOKEN = """\
 a token is needed. Give it in one of these ways:
@@ -61,21 +61,6 @@ class _Option:
     def dest(self) -> str:
         """Its name for Python."""
         return self.name.replace("-", "_")
-
-
-def read_assets(text: str) -> frozenset[int]:
-    """The ids of a text as 1,2,10-20."""
-    ids: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        numbers = [first, last] if dash else [first]
-        if not all(n.isascii() and n.isdigit() and len(n) < 6 for n in numbers):
-            raise ArgumentTypeError(f"ids as 1,2,10-20 are needed, not {text[:50]!r}")
-        low, high = int(numbers[0]), int(numbers[-1])
-        if low > high or high > 65535:
-            raise ArgumentTypeError(f"no range of ids in 0 to 65535: {part[:50]!r}")
-        ids.update(range(low, high + 1))
-    return frozenset(ids)
 
 
 def _positive(text: str) -> float:
