@@ -230,6 +230,11 @@ def assert_counted(durations: Durations, ages: list[int]) -> None:
     buckets = [next(i for i, b in enumerate(bounds) if age <= b) for age in ages]
     assert durations.counts.tolist() == np.bincount(buckets, minlength=976).tolist()
     assert len(durations) == len(ages)
+    if ages:
+        assert durations.most_ns == max(ages)
+        assert durations.percentiles([100]) == [max(ages)]
+        middle = sorted(ages)[(len(ages) - 1) // 2]
+        assert middle <= durations.percentiles([50])[0] <= middle * 17 // 16
 
 
 def test_every_bucket_begins_and_ends_where_it_should() -> None:

@@ -156,6 +156,11 @@ class Trace(Bins):
         found: NDArray[np.float64] = self._planes["last"][place]
         return found
 
+    def has_any(self) -> NDArray[np.bool_]:
+        """In which bins any place has a value."""
+        found: NDArray[np.bool_] = np.any(~np.isnan(self._planes["last"]), axis=0)
+        return found
+
     def _joined(self, left: Planes, right: Planes) -> Planes:
         is_right = ~np.isnan(right["last"])
         return {name: np.where(is_right, right[name], left[name]) for name in left}

@@ -23,23 +23,30 @@ class Durations:
     """A histogram of durations in ns, at most a sixteenth off.
 
     counts: by bucket, int64; `codec.monitor.age_bounds` has the greatest duration of
-    each.
+    each. most_ns: the greatest of all, exactly.
     """
 
     def __init__(self) -> None:
         self.counts: NDArray[np.int64] = np.zeros(len(age_bounds()), np.int64)
+        self.most_ns = 0
 
     def __len__(self) -> int:
         return int(self.counts.sum())
 
     def add(self, durations_ns: NDArray[np.uint64]) -> None:
         """Counts durations."""
+        if not len(durations_ns):
+            return
+        self.most_ns = max(self.most_ns, int(durations_ns.max()))
         buckets = _buckets(durations_ns)
         self.counts += np.bincount(buckets, minlength=len(self.counts))
 
     def percentiles(self, percents: Iterable[float]) -> list[int]:
-        """As `codec.monitor.percentiles`; empty where nothing was counted."""
-        return percentiles(self.counts, percents) if len(self) else []
+        """As `codec.monitor.percentiles`, and none above the greatest; empty where
+        nothing was counted."""
+        if not len(self):
+            return []
+        return [min(ns, self.most_ns) for ns in percentiles(self.counts, percents)]
 
 
 def _buckets(durations_ns: NDArray[np.uint64]) -> NDArray[np.intp]:

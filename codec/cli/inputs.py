@@ -1,0 +1,177 @@
+"""What `stats` and `plot` read: recordings, archives and tables, as `Columns`."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from codec import Decoder
+from codec.cli.options import UsageError
+from codec.cli.table_files import is_table, read_symbols, read_table_file, table_files
+from codec.errors import RecordingError
+from codec.summary import Columns
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Iterator, Sequence
+
+    from codec.recording.reading import OnDamage
+    from codec.taxonomy import Taxonomy
+
+__all__ = ["Inputs", "add_inputs", "find_inputs"]
+
+_STDIN = "/dev/stdin"
+# How far a message's time and the time of its arrival may be apart where an index says
+# which part of a recording need not be read.
+_SLACK_NS = 3600 * 10**9
+
+
+class Inputs(NamedTuple):
+    """Files to be read, in this order: frames, then tables.
+
+    text: what they are, for people. text_len: bytes to be read, None where only reading
+    will tell.
+    """
+
+    frames: list[Path]
+    tables: list[Path]
+    text: str
+
+    def taxonomy(self) -> Taxonomy | None:
+        """What tables with a column `symbol` call their assets; None without any."""
+        return read_symbols(self.tables) if self.tables else None
+
+    @property
+    def total_len(self) -> int | None:
+        """How many bytes `chunks` counts; None where only reading will tell."""
+        lengths = [_text_len(path) for path in self.frames]
+        known = [length for length in lengths if length is not None]
+        if len(known) < len(lengths):
+            return None
+        return sum(known) + sum(path.stat().st_size for path in self.tables)
+
+    def chunks(
+        self, start_ns: int | None, end_ns: int | None, on_damage: OnDamage
+    ) -> Iterator[tuple[Columns, int]]:
+        """Updates with a timestamp from `start_ns` on and before `end_ns`, and how many
+        bytes they were read from. Views of memory that the next chunk overwrites.
+
+        on_damage: as `codec.recording.read` has it. Raises OSError, and CodecError.
+        """
+        decoder = Decoder(payloads=False)
+        for path in self.frames:
+            for lines in _lines(path, start_ns, end_ns, on_damage):
+                batch = decoder.decode_lines(lines, on_error="skip")
+                yield _within(Columns.of_batch(batch), start_ns, end_ns), len(lines)
+        for path in self.tables:
+            for columns, n_bytes in read_table_file(path, on_damage):
+                yield _within(columns, start_ns, end_ns), n_bytes
+
+
+def add_inputs(parser: ArgumentParser) -> None:
+    """Adds INPUT...: `args.inputs`, for `find_inputs`."""
+    parser.add_argument(
+        "inputs",
+        metavar="INPUT",
+        nargs="+",
+        help="files, folders or patterns: recordings, lines of frames (plain, gzip,"
+        " zstd), Parquet or Arrow files of stork-codec decode; - for standard input",
+    )
+
+
+def find_inputs(names: Sequence[str]) -> Inputs:
+    """The files that are meant. Raises RecordingError for none, UsageError, OSError."""
+    from codec.recording.naming import find
+
+    frames: list[Path] = []
+    tables: list[Path] = []
+    for name in names:
+        if name == "-":
+            frames.append(Path(_STDIN))
+            continue
+        place = Path(name)
+        if place.is_dir():
+            found = table_files(place)
+            if found and _has_recording(place):
+                raise UsageError(f"{name}: recordings and tables, which? Name a file")
+        elif glob.has_magic(name) and not place.exists():
+            found = [path for path in map(Path, glob.glob(name)) if is_table(path)]
+            found.sort()
+        else:
+            found = [place] if is_table(place) else []
+        tables += found
+        if not found:
+            frames += find(place)
+    n = len(frames) + len(tables)
+    shown = "standard input" if names[0] == "-" else names[0]
+    text = shown if len(names) == 1 else f"{shown} and {len(names) - 1} more"
+    return Inputs(frames, tables, text if n == 1 else f"{text}: {n:,} files")
+
+
+def _has_recording(folder: Path) -> bool:
+    from codec.recording.naming import find
+
+    try:
+        return bool(find(folder))
+    except RecordingError:
+        return False
+
+
+def _lines(
+    path: Path, start_ns: int | None, end_ns: int | None, on_damage: OnDamage
+) -> Iterator[bytes]:
+    from codec.recording import read_index
+    from codec.recording.reading import read_file
+
+    first = last = None
+    if (start_ns, end_ns) != (None, None):
+        try:
+            index = read_index(path)
+        except RecordingError:
+            index = None
+        if index is not None and index.first_receive_ns:
+            first = None if start_ns is None else max(start_ns - _SLACK_NS, 0)
+            last = None if end_ns is None else end_ns + _SLACK_NS
+    yield from read_file(
+        path, start_ns=first, end_ns=last, on_damage=on_damage, unended=True
+    )
+
+
+def _within(columns: Columns, start_ns: int | None, end_ns: int | None) -> Columns:
+    if start_ns is None and end_ns is None:
+        return columns
+    low = np.uint64(start_ns or 0)
+    high = np.uint64(2**64 - 1 if end_ns is None else max(end_ns - 1, 0))
+
+    def keep(times: np.ndarray) -> np.ndarray:
+        return (times >= low) & (times <= high)
+
+    rows = keep(columns.timestamp_ns)
+    return columns._replace(
+        timestamp_ns=columns.timestamp_ns[rows],
+        taxonomy_id=columns.taxonomy_id[rows],
+        asset_id=columns.asset_id[rows],
+        value=columns.value[rows],
+        messages=columns.messages[keep(columns.messages["timestamp_ns"])],
+    )
+
+
+def _text_len(path: Path) -> int | None:
+    """How long a file's text is, without reading it."""
+    from codec.recording import read_index
+
+    if not path.is_file():  # a pipe, a device
+        return None
+    try:
+        index = read_index(path)
+    except (OSError, RecordingError):
+        index = None
+    if index is not None:
+        return index.text_len
+    with open(path, "rb") as file:
+        start = file.read(4)
+    is_text = not start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d"))
+    return path.stat().st_size if is_text else None
