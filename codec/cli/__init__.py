@@ -25,6 +25,7 @@ _COMMANDS = (
     "record",
     "replay",
     "stats",
+    "plot",
     "demo",
     "simulate",
 )
@@ -40,6 +41,7 @@ examples:
       --assets 1-20 --channel 100ms -o recordings
   stork-codec replay recordings/ --from 2025-12-01T17:00Z --speed 10
   stork-codec stats recordings/ --channel 100ms
+  stork-codec plot recordings/ --asset 1-5 -o market.png
   stork-codec demo
   stork-codec simulate --tls --fault cut=1000
 """

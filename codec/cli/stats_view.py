@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,7 +13,13 @@ from codec.cli.sparkline import columns, ramp, sparkline
 from codec.cli.stats_report import PERCENTS, AssetRow, kind_text
 from codec.cli.tally import HARMLESS
 from codec.cli.terminal import BAD, NOTE, console, table
-from codec.cli.text import decimal_text, duration_text, printable, utc_text
+from codec.cli.text import (
+    decimal_text,
+    duration_text,
+    printable,
+    short_decimal,
+    utc_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +35,6 @@ __all__ = ["show"]
 
 _UNLIMITED = 10_000  # columns, where there is no terminal
 _CURVE_LENS = (32, 16, 9)
-_DIGITS = 9  # of values that are rounded
 _MAX_NAME_LEN = 20
 _GAP = 2
 
@@ -211,7 +215,7 @@ def _layouts(rows: list[AssetRow]) -> Iterator[tuple[list[_Column], bool, int]]:
     }
     exact = [_Column(f">{name}", _exact(row)) for name, row in values.items()]
     short = [
-        _Column(f">{name}", [_short(value) for value in row])
+        _Column(f">{name}", [Text(short_decimal(value)) for value in row])
         for name, row in values.items()
     ]
     for some, is_rounded in (
@@ -240,18 +244,6 @@ def _exact(values: Sequence[int]) -> list[Text]:
     n_zeros = min(len(text) - len(text.rstrip("0")) for text in texts)
     n_cut = 19 if n_zeros >= 18 else n_zeros  # the point, too
     return [Text(text[: len(text) - n_cut]) for text in texts]
-
-
-def _short(value: int) -> Text:
-    """At most nine digits, a zero before the point not counted."""
-    number = Decimal(value).scaleb(-18)
-    if not number:
-        return Text("0")
-    places = max(_DIGITS - 1 - max(number.adjusted(), -9), 0)
-    if number.adjusted() >= 15 or number.adjusted() < -9:
-        return Text(f"{number:.{_DIGITS - 1}e}")
-    text = f"{number:.{min(places, 18)}f}"
-    return Text(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _percent(row: AssetRow) -> Text:

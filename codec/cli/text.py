@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 __all__ = [
     "decimal_text",
@@ -13,6 +14,7 @@ __all__ = [
 ]
 
 _ONE = 10**18
+_N_DIGITS = 9  # of numbers that are rounded
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MARKET_STATUS = {
     0: "closed",
@@ -27,6 +29,19 @@ def decimal_text(value: int) -> str:
     """value / 10^18 with all of its 18 decimal places."""
     whole, rest = divmod(abs(value), _ONE)
     return f"{'-' if value < 0 else ''}{whole}.{rest:018}"
+
+
+def short_decimal(value: int, *, is_grouped: bool = False) -> str:
+    """value / 10^18 rounded to nine digits; is_grouped: with commas between
+    thousands."""
+    number = Decimal(value).scaleb(-18)
+    if not number:
+        return "0"
+    if not -10 < number.adjusted() < 15:
+        return f"{number:.{_N_DIGITS - 1}e}"
+    n_places = min(max(_N_DIGITS - 1 - number.adjusted(), 0), 18)
+    text = f"{number:{',' if is_grouped else ''}.{n_places}f}"
+    return text.rstrip("0").rstrip(".") if n_places else text
 
 
 def utc_text(timestamp_ns: int) -> str:

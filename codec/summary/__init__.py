@@ -2,6 +2,7 @@
 
 from codec.summary.assets import Extent
 from codec.summary.bins import Curve, Curves, Trace
+from codec.summary.choice import Choice
 from codec.summary.columns import UNKNOWN_KIND, Columns
 from codec.summary.durations import Durations
 from codec.summary.flow import Flow, Silence
@@ -11,6 +12,7 @@ from codec.summary.summary import MAX_ASSETS, Summary
 __all__ = [
     "MAX_ASSETS",
     "UNKNOWN_KIND",
+    "Choice",
     "Columns",
     "Curve",
     "Curves",
