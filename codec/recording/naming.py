@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "ERRORS",
     "PART",
     "TORN",
     "Compression",
     "Paths",
     "find",
     "index_path",
+    "is_index",
     "is_unfinished",
     "last_sequence",
     "lock_path",
@@ -43,6 +45,7 @@ _READABLE = (
     ".jsonl.zst",
     ".jsonl.gz",
 )
+ERRORS = ".errors.ndjson"  # the end of the name of a list of what was bad
 _NAME = re.compile(r"(.+)-\d{8}T\d{6}Z-(\d{6,})\.ndjson(?:\.zst)?(?:\.part)?")
 _PREFIX = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,6 +84,11 @@ def is_unfinished(path: str | Path) -> bool:
     return str(path).endswith(PART)
 
 
+def is_index(path: str | os.PathLike[str]) -> bool:
+    """Whether the file lies beside a segment and is none."""
+    return str(path).endswith((_INDEX, TORN))
+
+
 def index_path(path: str | Path) -> Path:
     """Where a segment's index is, or will be."""
     return Path(f"{str(path).removesuffix(PART)}{_INDEX}")
@@ -114,7 +122,7 @@ def _find_one(path: str | os.PathLike[str]) -> list[Path]:
     elif glob.has_magic(str(place)) and not place.exists():
         files = [Path(name) for name in glob.glob(str(place), recursive=True)]
     else:  # what a shell makes of `folder/*` has indexes among it
-        return [] if place.name.endswith((_INDEX, TORN)) else [place]
+        return [] if is_index(place) else [place]
     found = sorted(filter(_is_readable, files), key=_order)
     if not found:
         raise RecordingError(f"{place}: there is no recording")
@@ -131,4 +139,6 @@ def _order(file: Path) -> tuple[str, int, str]:
 
 def _is_readable(file: Path) -> bool:
     name = file.name.removesuffix(PART)
-    return name.endswith(_READABLE) and not name.startswith(".") and file.is_file()
+    if name.startswith(".") or name.endswith(ERRORS):
+        return False
+    return name.endswith(_READABLE) and file.is_file()
