@@ -40,6 +40,7 @@ class Taxonomy(Mapping[tuple[int, int], str]):
     def __init__(self, symbols: Mapping[tuple[int, int], str]) -> None:
         from codec.asset_lists import merged
 
+        self._symbols = {}  # so that one that is refused has a repr
         if not isinstance(symbols, Mapping):
             raise TypeError(f"a mapping is needed, not {type(symbols).__name__}")
         self._set(merged(_mapped(symbols), ""))
@@ -56,8 +57,9 @@ class Taxonomy(Mapping[tuple[int, int], str]):
     def _of(cls, entries: Iterable[Entry], source: str) -> Taxonomy:
         from codec.asset_lists import merged
 
+        symbols = merged(entries, source)
         result = cls.__new__(cls)
-        result._set(merged(entries, source))
+        result._set(symbols)
         return result
 
     # Where it comes from.

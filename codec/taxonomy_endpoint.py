@@ -54,12 +54,12 @@ def fetch(
     Raises TaxonomyError for a URL or token that makes no sense, for every answer but
     200, and where there is none in time.
     """
-    name = _checked(url)
-    data, reason = None, ""
+    data, reason, headers = None, "", {}
     # A traceback shows the frames behind its error: those below hold the token, so what
     # they raise ends here, and another error begins.
     try:
-        headers = {"Accept": "application/json, text/csv;q=0.9"}
+        name = _checked(url)
+        headers["Accept"] = "application/json, text/csv;q=0.9"
         if token is not None:
             headers["Authorization"] = f"Basic {_asked(token)}"
         data = _get(Request(url, headers=headers), timeout_s, max_len, ssl_context)
@@ -73,8 +73,7 @@ def fetch(
     except (OSError, http.client.HTTPException) as error:
         reason = _network_reason(error, timeout_s)
     finally:
-        headers = {}
-        del token
+        del token, headers
     if data is None:
         raise TaxonomyError(f"{name}: {reason}")
     return data, name
@@ -176,6 +175,8 @@ def _network_reason(error: object, timeout_s: float) -> str:
         return f"no answer, or not all of it, within {timeout_s:g} s"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS: {error.reason or error}"
     if isinstance(error, http.client.IncompleteRead):
         return "its answer is cut off"
     if isinstance(error, http.client.HTTPException):

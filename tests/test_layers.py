@@ -75,6 +75,7 @@ ALLOWED = {
         "monitor",
         "recording",
         "signatures",
+        "taxonomy",
         "tokens",
     },
     "summary": {"_core", "dtypes", "errors", "monitor", "summary"},

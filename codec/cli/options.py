@@ -14,7 +14,7 @@ from codec.errors import CodecError, SignatureError, TaxonomyError
 from codec.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import ArgumentParser, Namespace, _ActionsContainer
     from collections.abc import Iterable
 
 __all__ = [
@@ -112,12 +112,12 @@ def _add_times(parser: ArgumentParser, what: str) -> None:
         )
 
 
-def add_taxonomy(parser: ArgumentParser) -> None:
-    """Adds `--taxonomy`, which `load_taxonomy` reads."""
+def add_taxonomy(parser: _ActionsContainer, text: str = "") -> None:
+    """Adds `--taxonomy`, which `load_taxonomy` reads, maybe with more for the help."""
     parser.add_argument(
         "--taxonomy",
         metavar="FILE|URL",
-        help=f"{TAXONOMY_HELP} (https://host/v1/taxonomy, with STORK_TOKEN)",
+        help=f"{text}{TAXONOMY_HELP} (https://host/v1/taxonomy, with STORK_TOKEN)",
     )
 
 
