@@ -26,7 +26,9 @@ from codec.summary import (
     Summary,
     Trace,
     key_of,
+    whole_messages,
 )
+from codec.summary import columns as columns_module
 from codec.summary import flow as flow_module
 
 BEGIN_NS = 1764608698685038908
@@ -331,6 +333,41 @@ def test_messages_of_a_table_are_runs_of_rows_with_the_same_times() -> None:
     empty = Columns.of_table(table.slice(0, 0))
     assert len(empty.timestamp_ns) == len(empty.messages) == 0
     Summary(Trace(2)).add(empty)
+
+
+def test_messages_of_tables_are_put_together_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("pyarrow")
+    rows = [
+        codec.encode(
+            range(n), range(n), timestamp_ns=BEGIN_NS + n, taxonomy_id=1, key=None
+        ).hex()
+        for n in (3, 1, 7, 4)
+    ]
+    table = codec.decode(rows).to_arrow()
+    whole = Columns.of_table(table)
+    for size in range(1, 16):
+        parts = [
+            (Columns.of_table(table.slice(at, size)), size) for at in range(0, 15, size)
+        ]
+        found = list(whole_messages(parts))
+        assert [number for _, number in found] == [size] * len(parts) + [0]
+        columns = [part for part, _ in found]
+        for i in range(4):
+            joined = np.concatenate([part[i] for part in columns])
+            assert np.array_equal(joined, whole[i])
+        counts = [c for part in columns for c in part.messages["update_count"].tolist()]
+        assert counts == [3, 1, 7, 4]
+        for part in columns:
+            messages = part.messages
+            times = part.timestamp_ns[messages["first_update"]]
+            assert np.array_equal(times, messages["timestamp_ns"])
+    assert list(whole_messages([])) == []
+    monkeypatch.setattr(columns_module, "_MAX_RUN_LEN", 2)
+    parts = [(Columns.of_table(table.slice(at, 3)), 0) for at in range(0, 15, 3)]
+    found = list(whole_messages(parts))
+    assert sum(len(part.timestamp_ns) for part, _ in found) == 15
 
 
 def test_too_many_assets_are_counted_and_no_more(

@@ -18,6 +18,7 @@ __all__ = ["RateSteps", "holes_of", "price_line", "rate_steps"]
 # A silence is a hole where it is so many times as long as the usual one, and no less
 # than that part of the whole.
 _HOLE_TIMES, _HOLE_PART = 20, 200
+_MAX_NS = 2**64 - 1
 _MAX_STEPS = 160
 _N_IN_STEP = 10  # messages, so that one more or less makes no tooth
 
@@ -81,18 +82,19 @@ def rate_steps(
         return None
     starts, begins, counts = _joined(curves)
     n = max(int(row.sum()) for row in counts)
-    usual_ns = (last_ns - first_ns) // max(n - 1, 1)
+    paused_ns = sum(hole.length_ns for hole in holes)
+    usual_ns = (last_ns - first_ns - paused_ns) // max(n - 1 - len(holes), 1)
     n_bins = (last_ns - first_ns) // width_ns + 1
     size = -(-n_bins // min(max(n // _N_IN_STEP, 1), _MAX_STEPS, n_bins))
-    step_ns = size * width_ns
+    step_ns = min(size * width_ns, _MAX_NS)
     # The last update counts for the time until the next one would have come.
     edges = _edges(begins, starts // np.uint64(step_ns), step_ns)
     edges = _around(edges, holes, step_ns // 2, usual_ns)
-    end_ns = max(last_ns + usual_ns, last_ns + 1)
+    end_ns = min(max(last_ns + usual_ns, last_ns + 1), _MAX_NS)
     while len(edges) > 1 and end_ns - edges[-1] < step_ns // 2:
         edges.pop()  # a short last step would be all noise
     edges_ns = np.array([*edges, end_ns], np.uint64)
-    rows = np.searchsorted(edges_ns, begins, side="right") - 1
+    rows = np.searchsorted(edges_ns[1:-1], begins, side="right")
     sums = np.zeros((len(curves), len(edges)))
     for total, row in zip(sums, counts, strict=True):
         np.add.at(total, rows, row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,28 +13,30 @@ from codec import Decoder
 from codec.cli.options import UsageError
 from codec.cli.table_files import is_table, read_symbols, read_table_file, table_files
 from codec.errors import RecordingError
-from codec.summary import Columns
+from codec.summary import Columns, whole_messages
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
+    from codec.recording import Chunk
     from codec.recording.reading import OnDamage
     from codec.taxonomy import Taxonomy
 
 __all__ = ["Inputs", "add_inputs", "find_inputs"]
 
-_STDIN = "/dev/stdin"
+_STDIN, _STDIN_NAME = Path("-"), "standard input"
 # How far a message's time and the time of its arrival may be apart where an index says
 # which part of a recording need not be read.
 _SLACK_NS = 3600 * 10**9
 
 
 class Inputs(NamedTuple):
-    """Files to be read, in this order: frames, then tables.
+    """Files to be read, in this order: frames ("-" is standard input), then tables.
 
-    text: what they are, for people. text_len: bytes to be read, None where only reading
-    will tell.
+    text: what they are, for people.
     """
 
     frames: list[Path]
@@ -47,28 +50,31 @@ class Inputs(NamedTuple):
     @property
     def total_len(self) -> int | None:
         """How many bytes `chunks` counts; None where only reading will tell."""
-        lengths = [_text_len(path) for path in self.frames]
-        known = [length for length in lengths if length is not None]
-        if len(known) < len(lengths):
+        paths = [*self.frames, *self.tables]
+        if not all(path.is_file() for path in paths):
             return None
-        return sum(known) + sum(path.stat().st_size for path in self.tables)
+        return sum(path.stat().st_size for path in paths)
 
     def chunks(
         self, start_ns: int | None, end_ns: int | None, on_damage: OnDamage
     ) -> Iterator[tuple[Columns, int]]:
         """Updates with a timestamp from `start_ns` on and before `end_ns`, and how many
-        bytes they were read from. Views of memory that the next chunk overwrites.
+        bytes of the files were read for them. Views of memory that the next chunk
+        overwrites.
 
         on_damage: as `codec.recording.read` has it. Raises OSError, and CodecError.
         """
         decoder = Decoder(payloads=False)
         for path in self.frames:
-            for lines in _lines(path, start_ns, end_ns, on_damage):
-                batch = decoder.decode_lines(lines, on_error="skip")
-                yield _within(Columns.of_batch(batch), start_ns, end_ns), len(lines)
-        for path in self.tables:
-            for columns, n_bytes in read_table_file(path, on_damage):
-                yield _within(columns, start_ns, end_ns), n_bytes
+            n_read = 0
+            for chunk in _lines(path, start_ns, end_ns, on_damage):
+                batch = decoder.decode_lines(chunk.lines, on_error="skip")
+                columns = _within(Columns.of_batch(batch), start_ns, end_ns)
+                yield columns, chunk.file_offset - n_read
+                n_read = chunk.file_offset
+        parts = (read_table_file(path, on_damage) for path in self.tables)
+        for columns, n_bytes in whole_messages(chain.from_iterable(parts)):
+            yield _within(columns, start_ns, end_ns), n_bytes
 
 
 def add_inputs(parser: ArgumentParser) -> None:
@@ -90,7 +96,7 @@ def find_inputs(names: Sequence[str]) -> Inputs:
     tables: list[Path] = []
     for name in names:
         if name == "-":
-            frames.append(Path(_STDIN))
+            frames.append(_STDIN)
             continue
         place = Path(name)
         if place.is_dir():
@@ -106,7 +112,7 @@ def find_inputs(names: Sequence[str]) -> Inputs:
         if not found:
             frames += find(place)
     n = len(frames) + len(tables)
-    shown = "standard input" if names[0] == "-" else names[0]
+    shown = _STDIN_NAME if names[0] == "-" else names[0]
     text = shown if len(names) == 1 else f"{shown} and {len(names) - 1} more"
     return Inputs(frames, tables, text if n == 1 else f"{text}: {n:,} files")
 
@@ -122,22 +128,35 @@ def _has_recording(folder: Path) -> bool:
 
 def _lines(
     path: Path, start_ns: int | None, end_ns: int | None, on_damage: OnDamage
-) -> Iterator[bytes]:
-    from codec.recording import read_index
-    from codec.recording.reading import read_file
+) -> Iterator[Chunk]:
+    from codec.recording import read_chunks, read_stream
+    from codec.recording.naming import is_unfinished
 
-    first = last = None
-    if (start_ns, end_ns) != (None, None):
-        try:
-            index = read_index(path)
-        except RecordingError:
-            index = None
-        if index is not None and index.first_receive_ns:
-            first = None if start_ns is None else max(start_ns - _SLACK_NS, 0)
-            last = None if end_ns is None else end_ns + _SLACK_NS
-    yield from read_file(
-        path, start_ns=first, end_ns=last, on_damage=on_damage, unended=True
+    if path == _STDIN:
+        with open(0, "rb", buffering=0, closefd=False) as file:
+            yield from read_stream(file, _STDIN_NAME, on_damage=on_damage, unended=True)
+        return
+    if not _has_all_times(path):
+        start_ns = end_ns = None
+    yield from read_chunks(
+        path,
+        start_ns=None if start_ns is None else max(start_ns - _SLACK_NS, 0),
+        end_ns=None if end_ns is None else end_ns + _SLACK_NS,
+        on_damage=on_damage,
+        unended=not is_unfinished(path),
     )
+
+
+def _has_all_times(path: Path) -> bool:
+    """Whether no part of a segment is without any receive time, by which an index says
+    where what is."""
+    from codec.recording import read_index
+
+    try:
+        index = read_index(path)
+    except RecordingError:  # reading the segment will tell
+        return False
+    return index is not None and all(block.max_ns for block in index.blocks)
 
 
 def _within(columns: Columns, start_ns: int | None, end_ns: int | None) -> Columns:
@@ -146,7 +165,7 @@ def _within(columns: Columns, start_ns: int | None, end_ns: int | None) -> Colum
     low = np.uint64(start_ns or 0)
     high = np.uint64(2**64 - 1 if end_ns is None else max(end_ns - 1, 0))
 
-    def keep(times: np.ndarray) -> np.ndarray:
+    def keep(times: NDArray[np.uint64]) -> NDArray[np.bool_]:
         return (times >= low) & (times <= high)
 
     rows = keep(columns.timestamp_ns)
@@ -157,21 +176,3 @@ def _within(columns: Columns, start_ns: int | None, end_ns: int | None) -> Colum
         value=columns.value[rows],
         messages=columns.messages[keep(columns.messages["timestamp_ns"])],
     )
-
-
-def _text_len(path: Path) -> int | None:
-    """How long a file's text is, without reading it."""
-    from codec.recording import read_index
-
-    if not path.is_file():  # a pipe, a device
-        return None
-    try:
-        index = read_index(path)
-    except (OSError, RecordingError):
-        index = None
-    if index is not None:
-        return index.text_len
-    with open(path, "rb") as file:
-        start = file.read(4)
-    is_text = not start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d"))
-    return path.stat().st_size if is_text else None

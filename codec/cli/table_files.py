@@ -81,10 +81,10 @@ def read_symbols(paths: Iterable[Path]) -> Taxonomy | None:
         for table, _ in _tables(path, wanted, lambda _: None):
             if "symbol" not in table.column_names:
                 break
-            text = pa.string()
-            symbols = table.column("symbol").cast(text)
-            table = table.set_column(2, "symbol", symbols).group_by(table.column_names)
-            for row in table.aggregate([]).to_pylist():
+            columns = {name: table.column(name) for name in table.column_names}
+            columns["symbol"] = columns["symbol"].cast(pa.string())
+            each = pa.table(columns).group_by(list(columns)).aggregate([])
+            for row in each.to_pylist():
                 if row["symbol"] is not None:
                     found[row["taxonomy_id"], row["asset_id"]] = row["symbol"]
     return Taxonomy(found) if found else None

@@ -3,7 +3,7 @@
 from codec.summary.assets import Extent
 from codec.summary.bins import Curve, Curves, Trace
 from codec.summary.choice import Choice
-from codec.summary.columns import UNKNOWN_KIND, Columns
+from codec.summary.columns import UNKNOWN_KIND, Columns, whole_messages
 from codec.summary.durations import Durations
 from codec.summary.flow import Flow, Silence
 from codec.summary.groups import key_of
@@ -23,4 +23,5 @@ __all__ = [
     "Summary",
     "Trace",
     "key_of",
+    "whole_messages",
 ]

@@ -9,10 +9,14 @@ import numpy as np
 from codec.dtypes import ERROR_DTYPE, MESSAGE_DTYPE, VALUE_DTYPE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import pyarrow
     from numpy.typing import NDArray
 
-__all__ = ["UNKNOWN_KIND", "Columns"]
+__all__ = ["UNKNOWN_KIND", "Columns", "whole_messages"]
+
+_MAX_RUN_LEN = 1 << 18
 
 UNKNOWN_KIND = 255
 """`kind` and `layout` of a message of which only a table's rows are left."""
@@ -102,6 +106,63 @@ class Columns(NamedTuple):
             messages,
             self.errors,
         )
+
+
+def whole_messages(
+    parts: Iterable[tuple[Columns, int]],
+) -> Iterator[tuple[Columns, int]]:
+    """Rows of tables, with some number each, cut anew: no message is in two parts.
+
+    Messages are runs of rows here, as in `of_table`. One that is longer than any true
+    one is cut.
+    """
+    rest: Columns | None = None
+    for columns, number in parts:
+        joined = columns if rest is None else _joined(rest, columns)
+        starts = joined.messages["first_update"]
+        n = len(joined.timestamp_ns)
+        at = int(starts[-1]) if len(starts) else 0
+        if n - at > _MAX_RUN_LEN:
+            at = n
+        yield _part(joined, 0, at), number
+        rest = _part(joined, at, n)
+    if rest is not None:
+        yield rest, 0
+
+
+def _joined(first: Columns, second: Columns) -> Columns:
+    if not len(first.timestamp_ns):
+        return second
+    head, tail = first.messages, second.messages.copy()
+    tail["first_update"] += np.uint64(len(first.timestamp_ns))
+    names = ["timestamp_ns", "receive_ns", "taxonomy_id"]
+    if len(head) and len(tail) and head[names][-1] == tail[names][0]:
+        head = head.copy()
+        head["update_count"][-1] += tail["update_count"][0]
+        tail = tail[1:]
+    return Columns(
+        np.concatenate((first.timestamp_ns, second.timestamp_ns)),
+        np.concatenate((first.taxonomy_id, second.taxonomy_id)),
+        np.concatenate((first.asset_id, second.asset_id)),
+        np.concatenate((first.value, second.value)),
+        np.concatenate((head, tail)),
+        first.errors,
+    )
+
+
+def _part(columns: Columns, start: int, end: int) -> Columns:
+    """The messages that begin from row `start` on and before row `end`."""
+    begins = columns.messages["first_update"]
+    messages = columns.messages[(begins >= start) & (begins < end)]
+    messages["first_update"] -= np.uint64(start)
+    return Columns(
+        columns.timestamp_ns[start:end],
+        columns.taxonomy_id[start:end],
+        columns.asset_id[start:end],
+        columns.value[start:end],
+        messages,
+        columns.errors,
+    )
 
 
 def _numbers(
