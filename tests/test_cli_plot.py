@@ -478,20 +478,9 @@ def test_the_users_own_style_changes_nothing(tmp_path: Path, plain: Path) -> Non
         folder = tmp_path / str(i)
         folder.mkdir()
         (folder / "matplotlibrc").write_text(rc)
+        asked = ["plot", plain, "--asset", "1", "-o", folder / "x.png"]
         subprocess.run(
-            [
-                *(
-                    sys.executable,
-                    "-m",
-                    "codec",
-                    "plot",
-                    plain,
-                    "--asset",
-                    "1",
-                    "-o",
-                    folder / "x.png",
-                )
-            ],
+            [sys.executable, "-m", "codec", *asked],
             env={**os.environ, "MATPLOTLIBRC": str(folder)},
             check=True,
         )

@@ -26,6 +26,7 @@ _COMMANDS = (
     "replay",
     "stats",
     "plot",
+    "decode",
     "demo",
     "simulate",
 )
@@ -42,6 +43,7 @@ examples:
   stork-codec replay recordings/ --from 2025-12-01T17:00Z --speed 10
   stork-codec stats recordings/ --channel 100ms
   stork-codec plot recordings/ --asset 1-5 -o market.png
+  stork-codec decode recordings/ -o prices.parquet
   stork-codec demo
   stork-codec simulate --tls --fault cut=1000
 """
