@@ -19,7 +19,7 @@ from pictured import BEGIN_NS, MS, ONE, TAXONOMY, line, segments, ticks
 
 import codec
 from codec.cli import main
-from codec.summary import Columns, Curve, Curves, Silence, Summary
+from codec.summary import Curve, Curves, Part, Silence, Summary
 
 pytest.importorskip("matplotlib")
 from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ SECOND = 1000 * MS
 
 def summed(text: bytes, n_bins: int = 4096) -> Summary[Curves]:
     summary = Summary(Curves(n_bins))
-    summary.add(Columns.of_batch(codec.decode_lines(text)))
+    summary.add(Part.of_batch(codec.decode_lines(text)))
     return summary
 
 

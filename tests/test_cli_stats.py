@@ -139,6 +139,11 @@ def test_the_same_from_every_kind_of_input(capsys: Capture, tmp_path: Path) -> N
     for name in ("x.gz", "rec", "rec/*.zst", "plain/a*"):
         found = as_json(capsys, tmp_path / name)
         assert found | {"input": ""} == expected | {"input": ""}, name
+    found = as_json(capsys, tmp_path / "rec", *(tmp_path / "rec").glob("[!.]*"))
+    assert found["messages"] == N  # each file once, and no index
+    (index, *_) = sorted((tmp_path / "rec").glob("*.json"))
+    status, _, err = failing(capsys, index)
+    assert status == 1 and "there is no recording" in err
     both = as_json(capsys, tmp_path / "plain")
     assert both["messages"] == 2 * N and both["n_assets"] == 5
     for name in ("x.gz", "plain/a.ndjson"):

@@ -19,17 +19,17 @@ from codec.dtypes import ERROR_DTYPE
 from codec.errors import ErrorCode
 from codec.monitor import age_bounds
 from codec.summary import (
-    Columns,
     Curves,
     Durations,
+    Part,
     Silence,
     Summary,
     Trace,
     key_of,
     whole_messages,
 )
-from codec.summary import columns as columns_module
 from codec.summary import flow as flow_module
+from codec.summary import part as part_module
 
 BEGIN_NS = 1764608698685038908
 SECOND = 10**9
@@ -70,9 +70,9 @@ def lines(draw: st.DrawFn) -> bytes:
 INPUTS = st.lists(lines(), max_size=40)
 
 
-def columns_of(rows: list[bytes]) -> Columns:
+def columns_of(rows: list[bytes]) -> Part:
     text = b"".join(row + b"\n" for row in rows)
-    return Columns.of_batch(codec.decode_lines(text, on_error="skip"))
+    return Part.of_batch(codec.decode_lines(text, on_error="skip"))
 
 
 def expected(rows: list[bytes]) -> tuple[Any, Any, dict[tuple[int, int], Any]]:
@@ -277,8 +277,8 @@ def test_a_table_says_the_same_as_its_frames(
     for part in cuts(data, rows):
         text = b"".join(row + b"\n" for row in part)
         batch = codec.decode_lines(text, on_error="skip")
-        batches.add(Columns.of_batch(batch))
-        tables.add(Columns.of_table(batch.to_arrow()))
+        batches.add(Part.of_batch(batch))
+        tables.add(Part.of_table(batch.to_arrow()))
     assert tables.assets == batches.assets
     for asset in batches.assets:
         assert tables.extent(asset) == batches.extent(asset)
@@ -314,7 +314,7 @@ def test_messages_of_a_table_are_runs_of_rows_with_the_same_times() -> None:
     ]
     table = codec.decode_lines(b"\n".join(rows)).to_arrow()
     table = pa.concat_tables([table.slice(0, 5), table.slice(5)])
-    columns = Columns.of_table(table)
+    columns = Part.of_table(table)
     assert columns.messages["update_count"].tolist() == [3, 3, 3, 3]
     assert columns.messages["first_update"].tolist() == [0, 3, 6, 9]
     assert columns.messages["kind"].tolist() == [255] * 4
@@ -324,13 +324,13 @@ def test_messages_of_a_table_are_runs_of_rows_with_the_same_times() -> None:
     nulls = pa.array([True, False] * 6)
     value = pa.compute.if_else(nulls, None, table["value"])
     table = table.set_column(table.column_names.index("value"), "value", value)
-    columns = Columns.of_table(table.drop_columns("receive_timestamp"))
+    columns = Part.of_table(table.drop_columns("receive_timestamp"))
     assert columns.asset_id.tolist() == [2, 1, 3, 2, 1, 3]
     assert columns.messages["update_count"].tolist() == [1, 2, 1, 2]
     assert columns.messages["receive_ns"].tolist() == [0] * 4
     narrow = table.set_column(2, "asset_id", table["asset_id"].cast(pa.int64()))
-    assert Columns.of_table(narrow).asset_id.dtype == np.uint16
-    empty = Columns.of_table(table.slice(0, 0))
+    assert Part.of_table(narrow).asset_id.dtype == np.uint16
+    empty = Part.of_table(table.slice(0, 0))
     assert len(empty.timestamp_ns) == len(empty.messages) == 0
     Summary(Trace(2)).add(empty)
 
@@ -346,10 +346,10 @@ def test_messages_of_tables_are_put_together_again(
         for n in (3, 1, 7, 4)
     ]
     table = codec.decode(rows).to_arrow()
-    whole = Columns.of_table(table)
+    whole = Part.of_table(table)
     for size in range(1, 16):
         parts = [
-            (Columns.of_table(table.slice(at, size)), size) for at in range(0, 15, size)
+            (Part.of_table(table.slice(at, size)), size) for at in range(0, 15, size)
         ]
         found = list(whole_messages(parts))
         assert [number for _, number in found] == [size] * len(parts) + [0]
@@ -364,8 +364,8 @@ def test_messages_of_tables_are_put_together_again(
             times = part.timestamp_ns[messages["first_update"]]
             assert np.array_equal(times, messages["timestamp_ns"])
     assert list(whole_messages([])) == []
-    monkeypatch.setattr(columns_module, "_MAX_RUN_LEN", 2)
-    parts = [(Columns.of_table(table.slice(at, 3)), 0) for at in range(0, 15, 3)]
+    monkeypatch.setattr(part_module, "_MAX_RUN_LEN", 2)
+    parts = [(Part.of_table(table.slice(at, 3)), 0) for at in range(0, 15, 3)]
     found = list(whole_messages(parts))
     assert sum(len(part.timestamp_ns) for part, _ in found) == 15
 
@@ -383,7 +383,7 @@ def test_too_many_assets_are_counted_and_no_more(
             taxonomy_id=0,
             key=None,
         )
-        summary.add(Columns.of_batch(codec.decode(payload.hex())))
+        summary.add(Part.of_batch(codec.decode(payload.hex())))
     assert summary.assets == [(0, 12), (0, 11), (0, 10)]
     assert summary.n_untold == 1 + 2 + 3
     assert summary.flow.n_updates == 12

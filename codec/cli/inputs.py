@@ -1,8 +1,9 @@
-"""What `stats` and `plot` read: recordings, archives and tables, as `Columns`."""
+"""What `stats` and `plot` read: recordings, archives and tables, in parts."""
 
 from __future__ import annotations
 
 import glob
+import os
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +14,7 @@ from codec import Decoder
 from codec.cli.options import UsageError
 from codec.cli.table_files import is_table, read_symbols, read_table_file, table_files
 from codec.errors import RecordingError
-from codec.summary import Columns, whole_messages
+from codec.summary import Part, whole_messages
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -57,24 +58,24 @@ class Inputs(NamedTuple):
 
     def chunks(
         self, start_ns: int | None, end_ns: int | None, on_damage: OnDamage
-    ) -> Iterator[tuple[Columns, int]]:
+    ) -> Iterator[tuple[Part, int]]:
         """Updates with a timestamp from `start_ns` on and before `end_ns`, and how many
         bytes of the files were read for them. Views of memory that the next chunk
         overwrites.
 
         on_damage: as `codec.recording.read` has it. Raises OSError, and CodecError.
         """
-        decoder = Decoder(payloads=False)
+        decoder = Decoder(payloads=False, layout="columns")
         for path in self.frames:
             n_read = 0
             for chunk in _lines(path, start_ns, end_ns, on_damage):
                 batch = decoder.decode_lines(chunk.lines, on_error="skip")
-                columns = _within(Columns.of_batch(batch), start_ns, end_ns)
-                yield columns, chunk.file_offset - n_read
+                part = _within(Part.of_batch(batch), start_ns, end_ns)
+                yield part, chunk.file_offset - n_read
                 n_read = chunk.file_offset
         parts = (read_table_file(path, on_damage) for path in self.tables)
-        for columns, n_bytes in whole_messages(chain.from_iterable(parts)):
-            yield _within(columns, start_ns, end_ns), n_bytes
+        for part, n_bytes in whole_messages(chain.from_iterable(parts)):
+            yield _within(part, start_ns, end_ns), n_bytes
 
 
 def add_inputs(parser: ArgumentParser) -> None:
@@ -90,7 +91,7 @@ def add_inputs(parser: ArgumentParser) -> None:
 
 def find_inputs(names: Sequence[str]) -> Inputs:
     """The files that are meant. Raises RecordingError for none, UsageError, OSError."""
-    from codec.recording.naming import find
+    from codec.recording.naming import find, is_index
 
     frames: list[Path] = []
     tables: list[Path] = []
@@ -99,6 +100,8 @@ def find_inputs(names: Sequence[str]) -> Inputs:
             frames.append(_STDIN)
             continue
         place = Path(name)
+        if is_index(place):  # what a shell makes of `folder/*` has them among it
+            continue
         if place.is_dir():
             found = table_files(place)
             if found and _has_recording(place):
@@ -111,10 +114,21 @@ def find_inputs(names: Sequence[str]) -> Inputs:
         tables += found
         if not found:
             frames += find(place)
+    frames = _each_once(frames)
+    tables = _each_once(tables)
     n = len(frames) + len(tables)
+    if not n:
+        raise RecordingError(f"{names[0]}: there is no recording")
     shown = _STDIN_NAME if names[0] == "-" else names[0]
     text = shown if len(names) == 1 else f"{shown} and {len(names) - 1} more"
     return Inputs(frames, tables, text if n == 1 else f"{text}: {n:,} files")
+
+
+def _each_once(paths: list[Path]) -> list[Path]:
+    found: dict[str, Path] = {}
+    for path in paths:
+        found.setdefault(os.path.realpath(path), path)
+    return list(found.values())
 
 
 def _has_recording(folder: Path) -> bool:
@@ -159,20 +173,20 @@ def _has_all_times(path: Path) -> bool:
     return index is not None and all(block.max_ns for block in index.blocks)
 
 
-def _within(columns: Columns, start_ns: int | None, end_ns: int | None) -> Columns:
+def _within(part: Part, start_ns: int | None, end_ns: int | None) -> Part:
     if start_ns is None and end_ns is None:
-        return columns
+        return part
     low = np.uint64(start_ns or 0)
     high = np.uint64(2**64 - 1 if end_ns is None else max(end_ns - 1, 0))
 
     def keep(times: NDArray[np.uint64]) -> NDArray[np.bool_]:
         return (times >= low) & (times <= high)
 
-    rows = keep(columns.timestamp_ns)
-    return columns._replace(
-        timestamp_ns=columns.timestamp_ns[rows],
-        taxonomy_id=columns.taxonomy_id[rows],
-        asset_id=columns.asset_id[rows],
-        value=columns.value[rows],
-        messages=columns.messages[keep(columns.messages["timestamp_ns"])],
+    rows = keep(part.timestamp_ns)
+    return part._replace(
+        timestamp_ns=part.timestamp_ns[rows],
+        taxonomy_id=part.taxonomy_id[rows],
+        asset_id=part.asset_id[rows],
+        value=part.value[rows],
+        messages=part.messages[keep(part.messages["timestamp_ns"])],
     )

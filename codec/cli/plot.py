@@ -114,8 +114,8 @@ def run(args: Namespace) -> int:
     )
     chunks = inputs.chunks(args.start_ns, args.end_ns, damage.report)
     with progress(inputs.total_len) as advance:
-        for columns, n_bytes in chunks:
-            summary.add(columns, None if choice is None else choice.rows(columns))
+        for part, n_bytes in chunks:
+            summary.add(part, None if choice is None else choice.rows(part))
             advance(n_bytes)
     missing = _missing(summary, wanted, taxonomy)
     if not summary.assets:

@@ -19,6 +19,7 @@ from codec.cli.options import (
 )
 from codec.cli.progress import progress
 from codec.errors import CodecError
+from codec.periods import CHANNELS
 from codec.summary import Summary, Trace
 
 if TYPE_CHECKING:
@@ -31,14 +32,6 @@ __all__ = ["register", "run"]
 
 _N_BINS = 64
 _TOP = 20
-_PERIODS_NS = {
-    "10ms": 10_000_000,
-    "20ms": 20_000_000,
-    "50ms": 50_000_000,
-    "100ms": 100_000_000,
-    "500ms": 500_000_000,
-    "1s": 1_000_000_000,
-}
 _DESCRIPTION = """\
 Says what is in recordings, in archives of lines, and in tables that `stork-codec
 decode` wrote: how many messages and updates, from when to when, how fast, how old they
@@ -76,7 +69,7 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     add_span(parser)
     parser.add_argument(
         "--channel",
-        choices=tuple(_PERIODS_NS),
+        choices=[name for name, period_ns in CHANNELS.items() if period_ns],
         help="the channel that was recorded: count the gaps on its grid",
     )
     parser.add_argument(
@@ -111,7 +104,7 @@ def run(args: Namespace) -> int:
     if args.sort == "symbol" and taxonomy is None:
         raise UsageError("--sort symbol needs a --taxonomy")
     wanted = wanted_assets(args, taxonomy)
-    period_ns = None if args.channel is None else _PERIODS_NS[args.channel]
+    period_ns = None if args.channel is None else CHANNELS[args.channel]
     summary = Summary(Trace(_N_BINS), period_ns=period_ns)
     report = Report(
         summary, inputs.text, args.channel, taxonomy, wanted, args.sort, args.top
@@ -139,8 +132,8 @@ def _read(
 ) -> None:
     chunks = inputs.chunks(args.start_ns, args.end_ns, damage.report)
     with progress(inputs.total_len) as advance:
-        for columns, n_bytes in chunks:
-            summary.add(columns)
+        for part, n_bytes in chunks:
+            summary.add(part)
             advance(n_bytes)
 
 

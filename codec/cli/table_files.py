@@ -1,4 +1,4 @@
-"""Parquet and Arrow files that `stork-codec decode` wrote, read as `Columns`."""
+"""Parquet and Arrow files that `stork-codec decode` wrote, read in parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from codec.cli.extras import require
 from codec.errors import CodecError, DamageError
-from codec.summary import Columns
+from codec.summary import Part
 from codec.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def table_files(folder: Path) -> list[Path]:
     )
 
 
-def read_table_file(path: Path, on_damage: OnDamage) -> Iterator[tuple[Columns, int]]:
+def read_table_file(path: Path, on_damage: OnDamage) -> Iterator[tuple[Part, int]]:
     """A file's rows in parts, and how many of the file's bytes each stands for.
 
     Raises TableError, OSError, MissingDependencyError; DamageError as `on_damage` has
@@ -61,7 +61,7 @@ def read_table_file(path: Path, on_damage: OnDamage) -> Iterator[tuple[Columns, 
     for table, part in _tables(path, _wanted, on_damage):
         n_bytes = int(size * part) - n_told
         n_told += n_bytes
-        yield Columns.of_table(table), n_bytes
+        yield Part.of_table(table), n_bytes
 
 
 def read_symbols(paths: Iterable[Path]) -> Taxonomy | None:

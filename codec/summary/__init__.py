@@ -3,22 +3,22 @@
 from codec.summary.assets import Extent
 from codec.summary.bins import Curve, Curves, Trace
 from codec.summary.choice import Choice
-from codec.summary.columns import UNKNOWN_KIND, Columns, whole_messages
 from codec.summary.durations import Durations
 from codec.summary.flow import Flow, Silence
 from codec.summary.groups import key_of
+from codec.summary.part import UNKNOWN_KIND, Part, whole_messages
 from codec.summary.summary import MAX_ASSETS, Summary
 
 __all__ = [
     "MAX_ASSETS",
     "UNKNOWN_KIND",
     "Choice",
-    "Columns",
     "Curve",
     "Curves",
     "Durations",
     "Extent",
     "Flow",
+    "Part",
     "Silence",
     "Summary",
     "Trace",

@@ -11,8 +11,8 @@ from codec.dtypes import VALUE_DTYPE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from codec.summary.columns import Columns
     from codec.summary.groups import Groups
+    from codec.summary.part import Part
 
 __all__ = ["Assets", "Extent"]
 
@@ -59,10 +59,10 @@ class Assets:
         return counts
 
     def add(
-        self, columns: Columns, groups: Groups, places: NDArray[np.intp], n_places: int
+        self, part: Part, groups: Groups, places: NDArray[np.intp], n_places: int
     ) -> None:
         """Takes a chunk in; assets with the place -1 are left out."""
-        new = _extents(columns, groups)[places >= 0]
+        new = _extents(part, groups)[places >= 0]
         where = places[places >= 0]
         if n_places > len(self._rows):
             # No room to spare: there are new assets in few chunks only.
@@ -91,14 +91,14 @@ def _integer(value: Any) -> int:
     return (int(value["hi"]) << 64) + int(value["lo"])
 
 
-def _extents(columns: Columns, groups: Groups) -> NDArray[Any]:
+def _extents(part: Part, groups: Groups) -> NDArray[Any]:
     """Those of one chunk, a row for each asset."""
     order, starts, counts, keys = groups
     result = np.zeros(len(keys), _EXTENT_DTYPE)
     if not len(keys):
         return result
-    values = columns.value[order]
-    times = columns.timestamp_ns[order]
+    values = part.value[order]
+    times = part.timestamp_ns[order]
     ends = starts + counts - 1
     result["first"], result["last"] = values[starts], values[ends]
     result["first_ns"], result["last_ns"] = times[starts], times[ends]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from codec.summary.columns import Columns
+    from codec.summary.part import Part
 
 __all__ = ["Choice"]
 
@@ -32,12 +32,12 @@ class Choice:
         tables = (self._tables.get(name) for name in (asset[0], None))
         return any(table is not None and table[asset[1]] for table in tables)
 
-    def rows(self, columns: Columns) -> NDArray[np.bool_]:
+    def rows(self, part: Part) -> NDArray[np.bool_]:
         """Which updates are chosen."""
-        keep = np.zeros(len(columns.asset_id), bool)
+        keep = np.zeros(len(part.asset_id), bool)
         for taxonomy_id, table in self._tables.items():
-            found = table[columns.asset_id]
+            found = table[part.asset_id]
             if taxonomy_id is not None:
-                found &= columns.taxonomy_id == taxonomy_id
+                found &= part.taxonomy_id == taxonomy_id
             keep |= found
         return keep

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from codec.summary.columns import Columns
+    from codec.summary.part import Part
 
 __all__ = ["Groups", "Places", "asset_of", "group", "key_of"]
 
@@ -38,9 +38,9 @@ class Groups(NamedTuple):
     keys: NDArray[np.uint32]
 
 
-def group(columns: Columns) -> Groups:
+def group(part: Part) -> Groups:
     """Sorts the updates of a chunk."""
-    times, taxonomies, assets = columns[:3]
+    times, taxonomies, assets = part[:3]
     n = len(times)
     is_sorted = bool((times[1:] >= times[:-1]).all())
     # Sorting 16 bits takes a tenth of what sorting 32 does, and a chunk seldom has

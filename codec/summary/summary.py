@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from codec.summary.assets import Extent
-    from codec.summary.columns import Columns
+    from codec.summary.part import Part
 
 __all__ = ["MAX_ASSETS", "Summary"]
 
@@ -55,35 +55,35 @@ class Summary(Generic[_AnyBins]):
         self._places = Places(MAX_ASSETS)
         self._extents = Assets()
 
-    def add(self, columns: Columns, keep: NDArray[np.bool_] | None = None) -> None:
+    def add(self, part: Part, keep: NDArray[np.bool_] | None = None) -> None:
         """Takes a chunk in. keep: the updates that are chosen, where there is a choice.
 
         Ctrl-C in the middle leaves a part of the chunk in.
         """
-        self.flow.add(columns.messages)
-        codes = columns.errors["code"]
+        self.flow.add(part.messages)
+        codes = part.errors["code"]
         self.n_errors += np.bincount(codes, minlength=len(self.n_errors))
         if keep is not None:
-            columns = columns.only(keep)
+            part = part.only(keep)
         if self.chosen is not self.flow:
-            self.chosen.add(columns.messages)
-        if len(columns.timestamp_ns):
-            self._add_updates(columns)
+            self.chosen.add(part.messages)
+        if len(part.timestamp_ns):
+            self._add_updates(part)
 
-    def _add_updates(self, columns: Columns) -> None:
-        groups = group(columns)
+    def _add_updates(self, part: Part) -> None:
+        groups = group(part)
         places = self._places.take(groups.keys)
         self.n_untold += int(groups.counts[places < 0].sum())
-        self._extents.add(columns, groups, places, len(self._places))
+        self._extents.add(part, groups, places, len(self._places))
         by_row = np.repeat(places, groups.counts)
         order = groups.order
         is_binned = (by_row >= 0) & (by_row < self._n_binned)
         if not is_binned.all():
             by_row, order = by_row[is_binned], order[is_binned]
         if len(order):
-            times = columns.timestamp_ns[order]
+            times = part.timestamp_ns[order]
             self.bins.fit(times, min(len(self._places), self._n_binned))
-            values = _core.values_to_float(columns.value[order])
+            values = _core.values_to_float(part.value[order])
             self.bins.add(by_row, times, values)
 
     @property

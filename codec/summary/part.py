@@ -1,4 +1,4 @@
-"""`Columns`: the updates of one chunk, from frames or from a table, in arrays."""
+"""`Part`: the updates of one chunk, from frames or from a table, in arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import pyarrow
     from numpy.typing import NDArray
 
-__all__ = ["UNKNOWN_KIND", "Columns", "whole_messages"]
+    from codec._core import Columns
+
+__all__ = ["UNKNOWN_KIND", "Part", "whole_messages"]
 
 _MAX_RUN_LEN = 1 << 18
 
@@ -24,14 +26,14 @@ UNKNOWN_KIND = 255
 
 class _Decoded(Protocol):
     @property
-    def updates(self) -> NDArray[np.void]: ...
+    def columns(self) -> Columns: ...
     @property
     def messages(self) -> NDArray[np.void]: ...
     @property
     def errors(self) -> NDArray[np.void]: ...
 
 
-class Columns(NamedTuple):
+class Part(NamedTuple):
     """Updates as arrays of one length, message by message.
 
     value: VALUE_DTYPE. messages: MESSAGE_DTYPE; `update_count` says how many of the
@@ -48,12 +50,12 @@ class Columns(NamedTuple):
     @classmethod
     def of_batch(cls, batch: _Decoded) -> Self:
         """Views of a batch's arrays."""
-        updates = batch.updates
+        columns = batch.columns
         return cls(
-            updates["timestamp_ns"],
-            updates["taxonomy_id"],
-            updates["asset_id"],
-            updates["value"],
+            columns.timestamp_ns,
+            columns.taxonomy_id,
+            columns.asset_id,
+            columns.value,
             batch.messages,
             batch.errors,
         )
@@ -91,14 +93,14 @@ class Columns(NamedTuple):
             np.empty(0, ERROR_DTYPE),
         )
 
-    def only(self, keep: NDArray[np.bool_]) -> Columns:
+    def only(self, keep: NDArray[np.bool_]) -> Part:
         """The chosen updates, and the messages that had any of them."""
         ends = np.cumsum(self.messages["update_count"], dtype=np.int64)
         sums = np.concatenate(([0], np.cumsum(keep)))
         counts = np.diff(sums[ends], prepend=0)
         messages = self.messages[counts > 0]
         messages["update_count"] = counts[counts > 0]
-        return Columns(
+        return Part(
             self.timestamp_ns[keep],
             self.taxonomy_id[keep],
             self.asset_id[keep],
@@ -109,16 +111,16 @@ class Columns(NamedTuple):
 
 
 def whole_messages(
-    parts: Iterable[tuple[Columns, int]],
-) -> Iterator[tuple[Columns, int]]:
+    parts: Iterable[tuple[Part, int]],
+) -> Iterator[tuple[Part, int]]:
     """Rows of tables, with some number each, cut anew: no message is in two parts.
 
     Messages are runs of rows here, as in `of_table`. One that is longer than any true
     one is cut.
     """
-    rest: Columns | None = None
-    for columns, number in parts:
-        joined = columns if rest is None else _joined(rest, columns)
+    rest: Part | None = None
+    for part, number in parts:
+        joined = part if rest is None else _joined(rest, part)
         starts = joined.messages["first_update"]
         n = len(joined.timestamp_ns)
         at = int(starts[-1]) if len(starts) else 0
@@ -130,7 +132,7 @@ def whole_messages(
         yield rest, 0
 
 
-def _joined(first: Columns, second: Columns) -> Columns:
+def _joined(first: Part, second: Part) -> Part:
     if not len(first.timestamp_ns):
         return second
     head, tail = first.messages, second.messages.copy()
@@ -140,7 +142,7 @@ def _joined(first: Columns, second: Columns) -> Columns:
         head = head.copy()
         head["update_count"][-1] += tail["update_count"][0]
         tail = tail[1:]
-    return Columns(
+    return Part(
         np.concatenate((first.timestamp_ns, second.timestamp_ns)),
         np.concatenate((first.taxonomy_id, second.taxonomy_id)),
         np.concatenate((first.asset_id, second.asset_id)),
@@ -150,18 +152,18 @@ def _joined(first: Columns, second: Columns) -> Columns:
     )
 
 
-def _part(columns: Columns, start: int, end: int) -> Columns:
+def _part(part: Part, start: int, end: int) -> Part:
     """The messages that begin from row `start` on and before row `end`."""
-    begins = columns.messages["first_update"]
-    messages = columns.messages[(begins >= start) & (begins < end)]
+    begins = part.messages["first_update"]
+    messages = part.messages[(begins >= start) & (begins < end)]
     messages["first_update"] -= np.uint64(start)
-    return Columns(
-        columns.timestamp_ns[start:end],
-        columns.taxonomy_id[start:end],
-        columns.asset_id[start:end],
-        columns.value[start:end],
+    return Part(
+        part.timestamp_ns[start:end],
+        part.taxonomy_id[start:end],
+        part.asset_id[start:end],
+        part.value[start:end],
         messages,
-        columns.errors,
+        part.errors,
     )
 
 
