@@ -59,7 +59,15 @@ class TimeScale:
             ticks: Any = dates  # has no types
             locator = ticks.AutoDateLocator(tz=UTC, minticks=4, maxticks=10)
             axes.xaxis.set_major_locator(locator)
-            axes.xaxis.set_major_formatter(ticks.ConciseDateFormatter(locator, tz=UTC))
+            formatter = ticks.ConciseDateFormatter(
+                locator,
+                tz=UTC,
+                # The clock with seconds where those are what the ticks tell apart.
+                formats=["%Y", "%b", "%d", "%H:%M", "%H:%M", "%H:%M:%S.%f"],
+                zero_formats=["", "%Y", "%b", "%b-%d", "%H:%M", "%H:%M:%S"],
+                offset_formats=["", "%Y", "%Y-%m", *["%Y-%m-%d"] * 3],
+            )
+            axes.xaxis.set_major_formatter(formatter)
             axes.set_xlabel("UTC")
         elif self._span_ns:
             axes.set_xlabel(f"{self._unit_name} after {utc_text(self.first_ns)}")
