@@ -56,6 +56,7 @@ ALLOWED = {
     },
     "__init__": {
         "addresses",
+        "arrow",
         "api",
         "batch",
         "dtypes",
