@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from codec.cli.figure import Drawn, draw, styled
-from codec.cli.figure_curves import holes_of, price_line, rate_steps
+from codec.cli.figure_curves import price_line, rate_steps
 from codec.cli.figure_scales import TimeScale
 
 Capture = pytest.CaptureFixture[str]
@@ -304,7 +304,7 @@ def test_lines_and_rates_lose_nothing(
 def test_regular_updates_have_one_rate() -> None:
     summary = summed(ticks(4000, assets=(1,), missing=range(1000, 2000)))
     curves = [one.curve for one in drawn(summary)]
-    holes = holes_of(summary.flow)
+    holes = summary.flow.pauses()
     assert [hole.length_ns for hole in holes] == [1001 * 100 * MS]
     steps = rate_steps(curves, summary.bins.width_ns, holes)
     assert steps is not None

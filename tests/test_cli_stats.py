@@ -77,7 +77,7 @@ def test_all_of_it_in_a_pipe(capsys: Capture, plain: Path, taxonomy: str) -> Non
     assert rows["updates"].split()[1:] == ["148", "36.9/s"]
     assert rows["assets"].split()[1:] == ["4", "taxonomy", "1"]
     assert "3 messages missing in 2 gaps on the 100ms channel" in rows["gaps"]
-    assert "300.0 ms, from 2025-12-01 17:04:59.285038908 UTC" in rows["silence"]
+    assert "300.0 ms at most, from 2025-12-01 17:04:59.285038908 UTC" in rows["silence"]
     assert rows["receive"].endswith("5.00 ms  5.00 ms")
     values = [rows[f"{i}"].split()[:7] for i in (1, 2, 3, 4)]
     assert values == [
@@ -190,6 +190,28 @@ def test_tables(capsys: Capture, tmp_path: Path, plain: Path, taxonomy: str) -> 
     assert [row["symbol"] for row in one["assets"]] == ["$SOL$"]
     start = BEGIN_NS + 10 * 100 * MS
     assert as_json(capsys, tmp_path / "folder", "--from", start)["updates"] == 29 * 4
+
+
+def test_what_decode_has_written(
+    capsys: Capture, tmp_path: Path, plain: Path, taxonomy: str
+) -> None:
+    pytest.importorskip("pyarrow")
+    named = ("--taxonomy", taxonomy)
+    expected = as_json(capsys, plain, *named)
+    for name, *options in (
+        ("x.parquet",),
+        ("x.arrow",),
+        ("by_day", "--partition", "day"),
+        ("by_asset", "--partition", "day,asset"),
+    ):
+        out = tmp_path / name
+        assert main(["decode", str(plain), "-o", str(out), *named, *options]) == 0
+        capsys.readouterr()
+        found = as_json(capsys, out)
+        assert found["assets"] == expected["assets"]
+        if name != "by_asset":
+            assert found["messages"] == expected["messages"]
+            assert found["latency_ns"] == expected["latency_ns"]
 
 
 def test_what_is_bad_is_counted_by_reason(capsys: Capture, tmp_path: Path) -> None:
@@ -383,12 +405,26 @@ def test_sparklines() -> None:
     assert sparkline.ramp("utf-8") == sparkline.BLOCKS
     assert sparkline.ramp("latin-1") == sparkline.ramp(None) == sparkline.PLAIN
     values = np.array([nan, 1, nan, nan, nan, nan, 2, nan])
-    active = np.array([False, True, True, False, False, True, True, False])
-    found = sparkline.columns(values, active, 10).tolist()
-    assert np.array_equal(found, [1, 1, nan, nan, 1, 2], equal_nan=True)
-    found = sparkline.columns(values, active, 3).tolist()
-    assert np.array_equal(found, [1, nan, 2], equal_nan=True)
-    assert len(sparkline.columns(values, np.zeros(8, bool), 3)) == 0
+    pause = np.array([False, False, False, True, True, False, False, False])
+    found = sparkline.columns(values, pause, 10).tolist()
+    assert np.array_equal(found, [nan, 1, 1, nan, nan, 1, 2, 2], equal_nan=True)
+    found = sparkline.columns(values, pause, 4).tolist()
+    assert np.array_equal(found, [1, 1, 1, 2], equal_nan=True)
+    found = sparkline.columns(values, np.arange(8) // 2 == 2, 4).tolist()
+    assert np.array_equal(found, [1, 1, nan, 2], equal_nan=True)
+    assert len(sparkline.columns(np.empty(0), np.empty(0, bool), 3)) == 0
+
+
+def test_a_sparkline_is_blank_in_a_pause_only(capsys: Capture, tmp_path: Path) -> None:
+    path = tmp_path / "x.ndjson"
+    path.write_bytes(ticks(400, assets=(1,), missing=range(100, 200)))
+    curve = stats(capsys, path).splitlines()[-1].split("%  ")[1]
+    assert len(curve) == 32 and curve[8:16].strip() == ""
+    assert " " not in curve[:8] and " " not in curve[16:]
+    rows = ticks(40, assets=(1,)).splitlines(keepends=True)
+    path.write_bytes(b"".join(row * 2 for row in rows))  # as two feeds have it
+    assert " at most" in stats(capsys, path)
+    assert " " not in stats(capsys, path).splitlines()[-1].split("%  ")[1]
 
 
 def test_numbers_as_text() -> None:

@@ -15,12 +15,13 @@ from messages import INT128
 
 import codec
 from codec import reference
-from codec.dtypes import ERROR_DTYPE
+from codec.dtypes import ERROR_DTYPE, MESSAGE_DTYPE
 from codec.errors import ErrorCode
 from codec.monitor import age_bounds
 from codec.summary import (
     Curves,
     Durations,
+    Flow,
     Part,
     Silence,
     Summary,
@@ -151,6 +152,7 @@ def test_curves_are_exact_however_the_input_is_cut(
             assert (curve.last_ns[i], curve.last[i]) == bins[number][-1]
         last = trace.bins.values(trace.place(asset))
         starts = trace.bins.starts_ns()
+        assert starts[0] <= min(times) and max(times) < starts[-1] + (1 << shift)
         shown = {s >> shift: v for s, v in zip(starts, last, strict=True) if v == v}
         assert shown == {number: bins[number][-1][1] for number in bins}
 
@@ -237,6 +239,31 @@ def assert_counted(durations: Durations, ages: list[int]) -> None:
         assert durations.percentiles([100]) == [max(ages)]
         middle = sorted(ages)[(len(ages) - 1) // 2]
         assert middle <= durations.percentiles([50])[0] <= middle * 17 // 16
+
+
+def test_what_is_usual_and_what_is_a_pause() -> None:
+    def flow_of(*times_s: float) -> Flow:
+        messages = np.zeros(len(times_s), MESSAGE_DTYPE)
+        messages["timestamp_ns"] = np.array(times_s) * SECOND + BEGIN_NS
+        flow = Flow()
+        flow.add(messages)
+        return flow
+
+    def pauses(*times_s: float) -> list[int]:
+        return [round(p.length_ns / SECOND) for p in flow_of(*times_s).pauses()]
+
+    for times_s in ((), (1,), (1, 1), (1, 2), (1, 2, 99)):
+        assert pauses(*times_s) == []
+    ticks = np.arange(100) / 10
+    assert pauses(*ticks, *(ticks + 60), *(ticks + 200)) == [50, 130]
+    assert pauses(*ticks, *(ticks + 10.8)) == []  # not ten times as long
+    many = np.arange(3000) / 10
+    assert pauses(*many, *(many + 302)) == []  # not long beside the whole
+    assert pauses(*many, *(many + 306)) == [6]
+    # Streams side by side: most messages come with another one.
+    assert pauses(*sorted([*ticks] * 5)) == []
+    assert pauses(*sorted([*ticks, *(ticks + 1e-6), *(ticks + 2e-6)])) == []
+    assert pauses(*ticks, *(ticks + 86400)) == [86390]
 
 
 def test_every_bucket_begins_and_ends_where_it_should() -> None:

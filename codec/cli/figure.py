@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.style import context as style_context
 from matplotlib.ticker import MaxNLocator
 
-from codec.cli.figure_curves import holes_of, price_line, rate_steps
+from codec.cli.figure_curves import price_line, rate_steps
 from codec.cli.figure_scales import PriceFormatter, TimeScale, dress_prices
 from codec.cli.figure_times import draw_times, say
 from codec.cli.text import duration_text, short_decimal, utc_text
@@ -117,7 +117,7 @@ class _Picture:
         self.scale = TimeScale(first_ns, last_ns)
         self.holes: list[Silence] = [
             hole
-            for hole in holes_of(summary.flow)
+            for hole in summary.flow.pauses()
             if first_ns <= hole.start_ns and hole.end_ns <= last_ns
         ]
 

@@ -11,25 +11,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from codec.summary import Curve, Flow, Silence
+    from codec.summary import Curve, Silence
 
-__all__ = ["RateSteps", "holes_of", "price_line", "rate_steps"]
+__all__ = ["RateSteps", "price_line", "rate_steps"]
 
-# A silence is a hole where it is so many times as long as the usual one, and no less
-# than that part of the whole.
-_HOLE_TIMES, _HOLE_PART = 20, 200
 _MAX_NS = 2**64 - 1
 _MAX_STEPS = 160
 _N_IN_STEP = 10  # messages, so that one more or less makes no tooth
-
-
-def holes_of(flow: Flow) -> list[Silence]:
-    """The silences that are so long that no line should lead across them."""
-    usual = flow.between_timestamps.percentiles([50])
-    if flow.n_messages < 3 or not usual:
-        return []
-    least = max(_HOLE_TIMES * usual[0], flow.span_ns // _HOLE_PART)
-    return [silence for silence in flow.silences if silence.length_ns > least]
 
 
 def price_line(

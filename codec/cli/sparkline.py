@@ -25,25 +25,24 @@ def ramp(encoding: str | None) -> str:
 
 
 def columns(
-    values: NDArray[np.float64], has_any: NDArray[np.bool_], width: int
+    values: NDArray[np.float64], is_pause: NDArray[np.bool_], width: int
 ) -> NDArray[np.float64]:
     """Bins as `width` columns at most, each with the last value that stands by then.
 
-    has_any: where anything happened at all. A value stays what it is until the next
-    one; but where nothing happened, as in a pause of a recording, there is NaN.
+    A value stays what it is until the next one; but there is NaN before the first, and
+    where all of a column is a pause.
     """
-    inside = np.flatnonzero(has_any)
-    if not len(inside):
-        return np.empty(0)
-    values = values[inside[0] : inside[-1] + 1]
-    known = ~np.isnan(values)
-    latest = np.maximum.accumulate(np.where(known, np.arange(len(values)), -1))
+    if not len(values):
+        return values
+    latest = np.maximum.accumulate(
+        np.where(np.isnan(values), -1, np.arange(len(values)))
+    )
     held = np.where(latest >= 0, values[latest], np.nan)
     n = min(width, len(values))
     ends = (np.arange(1, n + 1) * len(values) + n - 1) // n
     result = held[ends - 1]
-    active = np.concatenate(([0], np.cumsum(has_any[inside[0] : inside[-1] + 1])))
-    result[np.diff(active[ends], prepend=0) == 0] = np.nan
+    n_awake = np.concatenate(([0], np.cumsum(~is_pause)))
+    result[np.diff(n_awake[ends], prepend=0) == 0] = np.nan
     return result
 
 

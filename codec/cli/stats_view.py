@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,12 +25,13 @@ from codec.cli.text import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
     from rich.console import Console
     from rich.table import Table
 
     from codec.cli.stats_report import Report
     from codec.errors import ErrorCode
-    from codec.summary import Flow
+    from codec.summary import Flow, Summary, Trace
 
 __all__ = ["show"]
 
@@ -103,10 +105,10 @@ def _facts(report: Report) -> Iterator[tuple[str, Text]]:
         yield "gaps", _gaps_text(flow, report.channel)
     if flow.silences:
         longest = max(flow.silences, key=lambda silence: silence.length_ns)
-        (usual,) = flow.between_timestamps.percentiles([50]) or [0]
-        if longest.length_ns > 2 * usual:
-            length = duration_text(longest.length_ns)
-            yield "silence", Text(f"{length}, from {utc_text(longest.start_ns)}", NOTE)
+        style = NOTE if longest in flow.pauses() else ""
+        length = duration_text(longest.length_ns)
+        text = f"{length} at most, from {utc_text(longest.start_ns)}"
+        yield "silence", Text(text, style)
     if flow.n_backwards:
         yield "backwards", Text(f"{flow.n_backwards:,} timestamps", NOTE)
 
@@ -260,13 +262,24 @@ def _percent(row: AssetRow) -> Text:
 def _curves(report: Report, rows: list[AssetRow], width: int) -> list[Text]:
     characters = ramp(sys.stdout.encoding)
     bins = report.summary.bins
-    has_any = report.summary.bins.has_any()
+    is_pause = _pauses(report.summary)
     result = []
     for row in rows:
         place = report.summary.place((row.taxonomy_id, row.asset_id))
         heights = np.empty(0)
         if place is not None:
-            heights = columns(bins.values(place), has_any, width)
+            heights = columns(bins.values(place), is_pause, width)
         style = "green" if row.change > 0 else "red" if row.change < 0 else "dim"
         result.append(Text(sparkline(heights, characters), style))
+    return result
+
+
+def _pauses(summary: Summary[Trace]) -> NDArray[np.bool_]:
+    """Which bins lie within a pause."""
+    starts = summary.bins.starts_ns()
+    result = np.zeros(len(starts), bool)
+    for pause in summary.flow.pauses():
+        # From the first bin after its beginning to the last before its end.
+        first = bisect_right(starts, pause.start_ns)
+        result[first : bisect_right(starts, pause.end_ns) - 1] = True
     return result

@@ -46,8 +46,12 @@ class Bins:
         return 1 << self._shift
 
     def starts_ns(self) -> list[int]:
-        """The time at which each bin begins."""
-        return [self._base + i << self._shift for i in range(self.n_bins)]
+        """The time at which each bin begins, from the first that was needed to the
+        last."""
+        if self.first_ns < 0:
+            return []
+        last = (self.last_ns >> self._shift) - self._base
+        return [self._base + i << self._shift for i in range(last + 1)]
 
     def fit(self, times_ns: NDArray[np.uint64], n_places: int) -> None:
         """Makes room for times, at least one, and for places."""
@@ -152,14 +156,9 @@ class Trace(Bins):
         last_ns[cells[is_newer]] = times_ns[lasts[is_newer]]
 
     def values(self, place: int) -> NDArray[np.float64]:
-        """Bin by bin; NaN where there is no value."""
+        """Bin by bin as `starts_ns` has them; NaN where there is no value."""
         found: NDArray[np.float64] = self._planes["last"][place]
-        return found
-
-    def has_any(self) -> NDArray[np.bool_]:
-        """In which bins any place has a value."""
-        found: NDArray[np.bool_] = np.any(~np.isnan(self._planes["last"]), axis=0)
-        return found
+        return found[: len(self.starts_ns())]
 
     def _joined(self, left: Planes, right: Planes) -> Planes:
         is_right = ~np.isnan(right["last"])

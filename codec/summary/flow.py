@@ -15,6 +15,7 @@ __all__ = ["Flow", "Silence"]
 
 _AHEAD_NS = 1_000_000_000  # as Monitor has it
 _N_SILENCES = 64
+_PAUSE_TIMES, _PAUSE_PART = 10, 200
 
 
 class Silence(NamedTuple):
@@ -84,6 +85,17 @@ class Flow:
         if (rate := self.messages_per_s) is None:
             return None
         return rate * self.n_updates / self.n_messages
+
+    def pauses(self) -> list[Silence]:
+        """The silences that are no usual ones: at least ten times as long as 95 of 100
+        are, and a two-hundredth of the span.
+
+        Not as half of them are: where several streams come side by side, most messages
+        follow another one at once.
+        """
+        usual = self.between_timestamps.percentiles([95]) or [0]
+        least = max(_PAUSE_TIMES * usual[0], self.span_ns // _PAUSE_PART, 1)
+        return [silence for silence in self.silences if silence.length_ns >= least]
 
     def add(self, messages: NDArray[np.void]) -> None:
         """Takes a chunk's messages in, an array of MESSAGE_DTYPE."""
