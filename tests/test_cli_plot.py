@@ -100,7 +100,7 @@ def test_each_asset_has_an_axis_of_its_own() -> None:
         assert low < min(i, last) and max(i, last) < high
         assert axes.get_shared_x_axes().joined(axes, rate)
     assert strips[3].lines[0].get_color() != strips[0].lines[0].get_color()
-    assert "4 to -195 (-4.98e+03 %)" in titles(strips[3])
+    assert "4 to -195 (-4,975 %)" in titles(strips[3])
     bands = [band.get_paths()[0].get_extents() for band in rate.collections]
     assert [band.y1 for band in bands] == pytest.approx([10, 20, 30, 40])
     assert rate.get_ylabel() == "updates/s" and "means of" in titles(rate)

@@ -257,4 +257,7 @@ def _from_to(extent: Extent) -> str:
     if not extent.first:
         return text
     percent = 100 * (extent.last - extent.first) / abs(extent.first)
-    return f"{text} ({percent:+.3g} %)" if percent else text
+    shown = f"{percent:+.3g}"
+    if 1000 <= abs(percent) < 1e9:
+        shown = f"{percent:+,.0f}"
+    return f"{text} ({shown} %)" if percent else text
