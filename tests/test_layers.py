@@ -85,6 +85,7 @@ ALLOWED = {
         "taxonomy",
         "tokens",
     },
+    "summary": {"_core", "dtypes", "errors", "monitor", "summary"},
     "export": {
         "__init__",
         "api",
