@@ -30,7 +30,12 @@ _COMPRESSIBLE = ("ndjson", "csv")
 
 
 class Writer(Protocol):
-    """Writes tables of one schema, in the order in which they come."""
+    """Writes tables of one schema, in the order in which they come.
+
+    part_len: how many rows at a time suit it best.
+    """
+
+    part_len: int
 
     def write(self, table: pa.Table) -> None:
         """Takes a table of any length."""

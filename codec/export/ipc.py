@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class IpcWriter:
     """Record batches of BATCH_LEN rows, the last one shorter, each column zstd."""
 
+    part_len = BATCH_LEN
+
     def __init__(self, file: BinaryIO, schema: Schema, *, is_stream: bool) -> None:
         options = pa.ipc.IpcWriteOptions(
             compression=pa.Codec("zstd", compression_level=1),

@@ -39,6 +39,8 @@ _DICTIONARIES = ("symbol", "signer")
 class ParquetWriter:
     """Row groups of ROW_GROUP_LEN rows, the last one shorter."""
 
+    part_len = ROW_GROUP_LEN
+
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         names = schema.names
         self._writer = pq.ParquetWriter(

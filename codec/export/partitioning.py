@@ -50,6 +50,8 @@ class PartitionedWriter:
     of partitions. written: the files, relative to the folder.
     """
 
+    part_len = 1 << 17
+
     def __init__(
         self,
         folder: Path,
@@ -110,8 +112,9 @@ class PartitionedWriter:
         """What waits, by partition."""
         if not self._waiting:
             return
-        table = pa.concat_tables(self._waiting).unify_dictionaries().combine_chunks()
-        self._waiting, self._n_waiting = [], 0
+        waiting, self._waiting, self._n_waiting = self._waiting, [], 0
+        table = pa.concat_tables(waiting).unify_dictionaries().combine_chunks()
+        del waiting
         columns = self._columns(table)
         order = _order(columns)
         if order is not None:

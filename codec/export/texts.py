@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
     from pyarrow import Array, ChunkedArray, Schema, Table
 
-_PART_LEN = 1 << 15  # rows that are text at the same time
+_PART_LEN = 1 << 16  # rows that are text at the same time
 _GZIP_LEVEL = 6
 
 
 class NdjsonWriter:
     """A JSON object for each row; null where there is no value."""
+
+    part_len = _PART_LEN
 
     def __init__(self, file: BinaryIO, schema: Schema, compression: str | None) -> None:
         self._out = _compressed(file, compression)
@@ -52,6 +54,8 @@ class NdjsonWriter:
 
 class CsvWriter:
     """A line of titles, then one for each row; nothing where there is no value."""
+
+    part_len = _PART_LEN
 
     def __init__(self, file: BinaryIO, schema: Schema, compression: str | None) -> None:
         self._out = _compressed(file, compression)
@@ -87,8 +91,6 @@ def _csv_column(column: ChunkedArray) -> ChunkedArray:
     if pa.types.is_timestamp(column.type):
         return column.cast(pa.int64())
     if pa.types.is_dictionary(column.type):
-        return column.cast(pa.string())
-    if pa.types.is_decimal(column.type):
         return column.cast(pa.string())
     return column
 
