@@ -78,6 +78,12 @@ the loop's body for the feed, `on_ws_frame` for the bare library: percentiles of
 turn, and their differences.
 """
 
+_STATE_NOTES = """\
+`LatestTable` and bars from decoded batches; memcpy, polars and pandas in turn with
+them. polars and pandas have their columns ready before the time begins, and rows in
+order of time; bars are exact, and sort out rows in any order.
+"""
+
 _LIBRARY_NOTES = """\
 What [docs/websockets.md](../../docs/websockets.md) chooses from. Readers in turn, each
 message taken as bytes, nothing decoded; medians.
@@ -137,6 +143,8 @@ def markdown(
     feeds: Sequence[Row],
     feed_figures: Sequence[Figure],
     libraries: Sequence[Figure],
+    state: Sequence[Row],
+    state_figures: Sequence[Figure],
     memory: PeakMemory | None,
     rates: Rates,
 ) -> str:
@@ -161,6 +169,9 @@ def markdown(
         _figure_table(feed_figures),
         f"### Websocket libraries\n\n{_LIBRARY_NOTES}",
         _table(*_head_and_rows(library_table(libraries))),
+        f"## Newest values and bars\n\n{_STATE_NOTES}",
+        _figure_table(state_figures),
+        _ratio_table(state, with_limits=False),
         "## Ratios for context\n",
         _ratio_table(context, with_limits=False),
         "## Updates a second\n\n" + _RATE_NOTES.format(input_len=rates.input_len / MIB),

@@ -7,7 +7,8 @@ go the other way. `codec.reference` is the same in plain Python.
 
 from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
-from types import ModuleType as _ModuleType
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 if _find_spec("codec._core") is None:
     raise ImportError(
@@ -26,9 +27,11 @@ from codec.api import (
     encode,
     to_frame,
 )
-from codec.batch import Batch
+from codec.batch import Batch, Columns
 from codec.dtypes import (
+    BAR_DTYPE,
     ERROR_DTYPE,
+    GAP_DTYPE,
     MESSAGE_DTYPE,
     NOTICE_DTYPE,
     SIGNER_DTYPE,
@@ -58,8 +61,10 @@ from codec.errors import (
 )
 from codec.integrity import self_test
 from codec.known import KnownSigner
+from codec.latest import Latest, LatestTable
 from codec.monitor import Monitor
 from codec.notices import NoticeKind
+from codec.resampling import Bars, bars, gaps
 from codec.signatures import (
     digests,
     eip191_digests,
@@ -72,16 +77,20 @@ from codec.signatures import (
 from codec.taxonomy import Taxonomy
 
 __all__ = [
+    "BAR_DTYPE",
     "ERROR_DTYPE",
+    "GAP_DTYPE",
     "MESSAGE_DTYPE",
     "NOTICE_DTYPE",
     "SIGNER_DTYPE",
     "UPDATE_DTYPE",
     "VALUE_DTYPE",
     "BadSignatureError",
+    "Bars",
     "Batch",
     "ChainError",
     "CodecError",
+    "Columns",
     "DamageError",
     "DecodeError",
     "Decoder",
@@ -94,6 +103,8 @@ __all__ = [
     "FeedProtocolError",
     "IntegrityError",
     "KnownSigner",
+    "Latest",
+    "LatestTable",
     "MessageError",
     "MissingDependencyError",
     "Monitor",
@@ -105,6 +116,7 @@ __all__ = [
     "TaxonomyError",
     "as_float",
     "as_int",
+    "bars",
     "checksum_address",
     "decode",
     "decode_lines",
@@ -112,6 +124,7 @@ __all__ = [
     "digests",
     "eip191_digests",
     "encode",
+    "gaps",
     "keccak256",
     "keccak256_batch",
     "recover",
@@ -121,11 +134,16 @@ __all__ = [
     "verify",
 ]
 
+if _TYPE_CHECKING:
+    from codec.arrow import to_arrow as to_arrow
+
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> _ModuleType:
-    """`codec.reference` is loaded when it is first asked for."""
+def __getattr__(name: str) -> _Any:
+    """`codec.reference` and `codec.to_arrow` are loaded when they are asked for."""
     if name == "reference":
         return _import_module("codec.reference")
+    if name == "to_arrow":
+        return _import_module("codec.arrow").to_arrow
     raise AttributeError(f"module 'codec' has no attribute {name!r}")

@@ -69,7 +69,10 @@ cdef extern from "codec.h" nogil:
         int64_t hi
 
     ctypedef struct codec_update:
-        pass
+        codec_value value
+        uint64_t timestamp_ns
+        uint16_t taxonomy_id, asset_id
+        uint8_t market_status
 
     ctypedef struct codec_message:
         uint64_t payload_offset
@@ -84,10 +87,18 @@ cdef extern from "codec.h" nogil:
         uint8_t *data
         size_t capacity
 
+    enum:
+        CODEC_COLUMN_VALUE
+        CODEC_COLUMN_TIMESTAMP
+        CODEC_COLUMN_TAXONOMY
+        CODEC_COLUMN_ASSET
+        CODEC_COLUMN_STATUS
+
     ctypedef struct codec_output:
         codec_buffer updates, messages, payloads, errors
+        codec_buffer *columns
         size_t n_updates, n_messages, payloads_len, n_errors
-        bint keep_payloads, pinned
+        bint keep_payloads, columnar, pinned, wide
 
     ctypedef struct codec_span:
         const uint8_t *data
@@ -103,6 +114,9 @@ cdef extern from "codec.h" nogil:
     int codec_output_copy(codec_output *, const codec_output *)
     int codec_output_expect(codec_output *, size_t, size_t)
     void codec_output_finish(codec_output *)
+    int codec_output_split(codec_output *, const codec_update *, size_t)
+    void codec_columns_join(codec_update *, const codec_output *)
+    void codec_receive_times(uint64_t *, size_t, const codec_message *, size_t)
     int codec_spans_decode(
         codec_output *, const codec_span *, size_t, int, uint64_t, bint)
     int codec_lines_decode(
@@ -218,6 +232,7 @@ cdef extern from "Python.h":
     unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1
     Py_ssize_t Py_REFCNT(PyObject *)
     long long PyLong_AsLongLongAndOverflow(object, int *) except? -1
+    Py_ssize_t PyNumber_AsSsize_t(object, PyObject *) except? -1
 
 
 cdef extern from "numpy/arrayobject.h":
@@ -230,6 +245,7 @@ cdef extern from *:
     """
     #include <stdatomic.h>
     #include <stddef.h>
+    #include "tables.h"
     /* Offsets of the C structs, for the test that compares them with the dtypes. */
     #define OFFSETS(S) static const size_t S##_offsets[]
     OFFSETS(codec_update) = {
@@ -255,6 +271,17 @@ cdef extern from *:
         offsetof(codec_notice, amount), offsetof(codec_notice, taxonomy_id),
         offsetof(codec_notice, asset_id), offsetof(codec_notice, kind),
         sizeof(codec_notice)};
+    OFFSETS(codec_gap) = {
+        offsetof(codec_gap, message), offsetof(codec_gap, before_ns),
+        offsetof(codec_gap, after_ns), offsetof(codec_gap, missing),
+        sizeof(codec_gap)};
+    OFFSETS(codec_bar) = {
+        offsetof(codec_bar, start_ns), offsetof(codec_bar, taxonomy_id),
+        offsetof(codec_bar, asset_id), offsetof(codec_bar, open),
+        offsetof(codec_bar, high), offsetof(codec_bar, low),
+        offsetof(codec_bar, close), offsetof(codec_bar, last),
+        offsetof(codec_bar, count), offsetof(codec_bar, first_ns),
+        offsetof(codec_bar, last_ns), sizeof(codec_bar)};
     static inline void object_store(PyObject **place, PyObject *object) {
         PyObject *old = *place;
         Py_INCREF(object);
@@ -275,6 +302,8 @@ cdef extern from *:
     const size_t codec_value_offsets[3]
     const size_t codec_signer_offsets[3]
     const size_t codec_notice_offsets[7]
+    const size_t codec_gap_offsets[5]
+    const size_t codec_bar_offsets[12]
     void object_store(PyObject **, object)
     ctypedef struct busy_flag:
         pass
@@ -295,6 +324,7 @@ cdef cnp.dtype VALUES = _dtypes.VALUE_DTYPE
 cdef cnp.dtype BYTES = np.dtype(np.uint8)
 cdef cnp.dtype BOOLS = np.dtype(np.bool_)
 cdef cnp.dtype UINT16S = np.dtype(np.uint16)
+cdef cnp.dtype UINT64S = np.dtype(np.uint64)
 
 
 def struct_offsets():
@@ -306,6 +336,8 @@ def struct_offsets():
         "VALUE_DTYPE": [codec_value_offsets[i] for i in range(3)],
         "SIGNER_DTYPE": [codec_signer_offsets[i] for i in range(3)],
         "NOTICE_DTYPE": [codec_notice_offsets[i] for i in range(7)],
+        "GAP_DTYPE": [codec_gap_offsets[i] for i in range(5)],
+        "BAR_DTYPE": [codec_bar_offsets[i] for i in range(12)],
     }
 
 
@@ -337,6 +369,7 @@ except ValueError as error:
     raise ImportError(f"STORK_CODEC_ISA: {error}") from None
 
 
+include "_core_columns.pxi"
 include "_core_batch.pxi"
 include "_core_spans.pxi"
 include "_core_known.pxi"
@@ -345,3 +378,6 @@ include "_core_decode.pxi"
 include "_core_encode.pxi"
 include "_core_values.pxi"
 include "_core_monitor.pxi"
+include "_core_table.pxi"
+include "_core_latest.pxi"
+include "_core_bars.pxi"
