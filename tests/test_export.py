@@ -17,7 +17,6 @@ import pytest
 import zstandard
 from exported import (
     BEGIN_NS,
-    EXACT,
     KEY,
     LIMIT,
     OTHER_KEY,
@@ -258,9 +257,6 @@ def test_an_index_spares_reading_only_by_receive_time(tmp_path: Path) -> None:
     assert found(path, Options(start_ns=start, clock="receive")) == wanted
     with pytest.raises(MessageError, match="line 12: not a hexa"):
         found(path, Options(start_ns=start))
-    data = bytearray(path.read_bytes())
-    text = gzip.compress(b"")  # the place of a line is told also behind what was spared
-    assert text
     (tmp_path / "more").mkdir()
     parts[8] += b"%d zz\n" % (BEGIN_NS + 85 * STEP_NS)
     (path,) = record(tmp_path / "more", parts, each_its_frame=True)
@@ -268,27 +264,33 @@ def test_an_index_spares_reading_only_by_receive_time(tmp_path: Path) -> None:
         found(path, Options(start_ns=start, clock="receive"))
     n_before = b"".join(parts[:9]).count(b"\n")
     assert (caught.value.line, caught.value.text_offset) == (n_before, None)
-    assert data
 
 
-BAD_LINES = [
-    (data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"), *rest)
-    for _, kind, data, *rest in FAULTS
-    if kind != "payloads" and isinstance(data, (str, bytes))
-]
-BAD_LINES = [
-    (data, code, offset)
-    for data, code, offset in BAD_LINES
-    if b"\n" not in data and code not in (ErrorCode.EMPTY, ErrorCode.NOT_DATA)
-]
+def bad_lines() -> list[tuple[bytes, bytes, ErrorCode, int]]:
+    """What stands before a message, the message, its fault and where that is."""
+    found = []
+    for _, kind, data, code, offset in FAULTS:
+        if kind == "payloads" or not isinstance(data, (str, bytes)):
+            continue
+        text = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+        line = text.removesuffix(b"\n")
+        head = b"" if code == ErrorCode.INVALID_RECEIVE_TIME else b"17 "
+        harmless = (ErrorCode.EMPTY, ErrorCode.NOT_DATA)
+        if b"\n" not in line and code not in harmless and kind != "lines":
+            found.append((head, line, code, offset))
+    found.append((b"", b"017 {}", ErrorCode.INVALID_RECEIVE_TIME, 0))
+    return found
+
+
+BAD_LINES = bad_lines()
 
 
 @pytest.mark.parametrize("kind", ["plain", "gzip", "zstd"])
 def test_each_fault_is_listed(tmp_path: Path, kind: str) -> None:
     good = archive(3)
     lines = [good]
-    for data, _, _ in BAD_LINES:
-        lines += [b"17 " + data + b"\n", good]
+    for head, data, _, _ in BAD_LINES:
+        lines += [head + data + b"\n", good]
     text = b"".join(lines)
     pack: Callable[[bytes], bytes] = {
         "plain": bytes,
@@ -306,17 +308,17 @@ def test_each_fault_is_listed(tmp_path: Path, kind: str) -> None:
     ]
     assert summary.n_bad == len(listed) == len(BAD_LINES)
     split = text.split(b"\n")
-    for entry, (data, code, offset) in zip(listed, BAD_LINES, strict=True):
+    for entry, (head, data, code, offset) in zip(listed, BAD_LINES, strict=True):
         assert entry["file"] == str(path)
-        assert split[entry["line"] - 1] == b"17 " + data
-        assert text[entry["line_offset"] :].startswith(b"17 " + data)
+        assert split[entry["line"] - 1] == head + data
+        assert text[entry["line_offset"] :].startswith(head + data)
         assert (entry["code"], entry["reason"]) == (str(code), code.description)
         if code != ErrorCode.INVALID_JSON:  # fault_cases gives several places
             assert entry["byte"] == offset
         assert entry["byte_of"] == "message"
         assert data.decode("utf-8", "backslashreplace").startswith(entry["text"])
         assert len(entry["text"]) > 0 or not data
-    first = BAD_LINES[0][1]
+    first = BAD_LINES[0][2]
     with pytest.raises(MessageError) as caught:
         export(path, tmp_path / "none.parquet")
     error = caught.value

@@ -43,6 +43,9 @@ class Writer(Protocol):
     def close(self) -> None:
         """Writes what is still to come; the file stays open."""
 
+    def abandon(self) -> None:
+        """Writes nothing any more; what is in the file is of no use."""
+
 
 def _split(path: Path) -> tuple[str, str | None, str | None]:
     """The name without its suffixes, its format and its compression."""

@@ -92,6 +92,9 @@ class PartitionedWriter:
         for run in runs:
             run.unlink()
 
+    def abandon(self) -> None:
+        """Nothing is open between calls; who has made the folders removes them."""
+
     def _put_aside(self) -> None:
         self._levels[0].append(self._write_run(self._sorted()))
         level = 0
@@ -196,6 +199,8 @@ class _File:
         with self._file:
             if kind is None:
                 self._writer.close()
+            else:
+                self._writer.abandon()
 
 
 def _order(columns: list[NDArray[np.uint16]]) -> NDArray[np.int64] | None:

@@ -116,9 +116,11 @@ class Behind:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        if kind is not None:
+            self._writer.abandon()
 
     def write(self, table: pa.Table) -> None:
         """Takes a table; raises what went wrong with the ones before it."""
