@@ -32,8 +32,8 @@ _OVERFLOW = "a value or a time that Arrow's type cannot hold"
 def _decoder(options: Options) -> Decoder:
     """Bad signatures come in one list with bad messages, so that of both the first is
     the one that ends a run."""
-    if options.signers is None:
-        return Decoder(payloads=False, threads=options.threads)
+    if options.signers is None:  # more threads would only get in the writer's way
+        return Decoder(payloads=False)
     return Decoder(
         threads=options.threads,
         signers=options.signers,

@@ -216,7 +216,7 @@ class _Place:
         if self._offset is not None:
             self._offset += n
 
-    def chunk(self, lines: list[bytes]) -> Chunk:
+    def chunk(self, lines: list[bytes | memoryview]) -> Chunk:
         """The next lines."""
         data = b"".join(lines)
         chunk = Chunk(data, self._offset, self.file_offset, self._n_passed_over)
@@ -228,7 +228,7 @@ def _chunks(
     all_pieces: Iterator[Text | Damage], place: _Place, unended: bool
 ) -> Iterator[Chunk | Damage]:
     """Whole lines together; the parts of lines that damage leaves are dropped."""
-    lines: list[bytes] = []
+    lines: list[bytes | memoryview] = []
     rest: list[bytes] = []  # the beginning of a line
     lines_len = rest_len = 0
     rest_offset = 0
@@ -250,7 +250,8 @@ def _chunks(
             place.pass_over(len(piece.data) - len(data))
         end = data.rfind(b"\n") + 1
         if end:
-            lines += (*rest, data[:end])
+            # Of a whole piece no copy is made, of a part one, when it is joined.
+            lines += (*rest, data if end == len(data) else memoryview(data)[:end])
             lines_len += rest_len + end
             rest, rest_len = [], 0
         if end < len(data):
