@@ -40,9 +40,9 @@ class Options:
     signers: whose signatures are good; adds the columns signer and verified.
     on_bad_signature: "raise", "mark" keeps the rows, "drop" lists the message and
     leaves it out. period_ns: the time between two messages of the channel, if the
-    summary shall say what is missing. threads: 1 does all on one thread, otherwise
-    rows are written while the next ones are decoded, by so many workers (0: one on
-    each core).
+    summary shall say what is missing. threads: 1 does all on one thread; otherwise rows
+    are written on a thread of its own, and so many verify signatures (0: one on each
+    core).
     """
 
     taxonomy: Taxonomy | None = None

@@ -51,9 +51,10 @@ def pieces(source: Source, name: str, begin: int = 0) -> Iterator[Text | Damage]
     if begin:
         source.seek(begin)
     name = name.removesuffix(PART)
-    if is_zstd(start) or (start and name.endswith(".zst")):
+    is_gzip = start[:2] == _GZIP
+    if is_zstd(start) or (start and name.endswith(".zst") and not is_gzip):
         return zstd_pieces(source, is_ours(start))
-    if start[:2] == _GZIP or (start and name.endswith(".gz")):
+    if is_gzip or (start and name.endswith(".gz")):
         return _gzip_pieces(source)
     return _plain_pieces(source)
 

@@ -42,16 +42,17 @@ _log = logging.getLogger("codec.recording")
 class Chunk(NamedTuple):
     """Whole lines, and where they stand.
 
-    first_line: the number, from 1, of the first of them. text_offset: where they begin
-    in the file's text, decompressed; None where what comes before was not read. Behind
-    damage both count what could be read. file_offset: how much of the file itself has
-    been read so far.
+    text_offset: where they begin in the file's text, decompressed, without what damage
+    has taken; None where what comes before was not read. file_offset: how much of the
+    file itself has been read so far. n_passed_over: lines before those of the file's
+    first chunk that an index has spared (lines are not counted here: to find their ends
+    takes longer than to decode them).
     """
 
     lines: bytes
-    first_line: int
     text_offset: int | None
     file_offset: int
+    n_passed_over: int
 
 
 def read(
@@ -203,10 +204,10 @@ def _report(path: Path, damage: Damage, on_damage: OnDamage) -> None:
 
 
 class _Place:
-    """Counts lines and bytes of text while chunks of whole lines are made."""
+    """Counts bytes of text while chunks of whole lines are made."""
 
-    def __init__(self, n_lines: int, text_offset: int | None) -> None:
-        self._n_lines = n_lines
+    def __init__(self, n_passed_over: int, text_offset: int | None) -> None:
+        self._n_passed_over = n_passed_over
         self._offset = text_offset
         self.file_offset = 0
 
@@ -215,11 +216,10 @@ class _Place:
         if self._offset is not None:
             self._offset += n
 
-    def chunk(self, lines: list[bytes]) -> Chunk:
+    def chunk(self, lines: list[bytes | memoryview]) -> Chunk:
         """The next lines."""
         data = b"".join(lines)
-        chunk = Chunk(data, self._n_lines + 1, self._offset, self.file_offset)
-        self._n_lines += data.count(b"\n") + (not data.endswith(b"\n"))
+        chunk = Chunk(data, self._offset, self.file_offset, self._n_passed_over)
         self.pass_over(len(data))
         return chunk
 
@@ -228,7 +228,7 @@ def _chunks(
     all_pieces: Iterator[Text | Damage], place: _Place, unended: bool
 ) -> Iterator[Chunk | Damage]:
     """Whole lines together; the parts of lines that damage leaves are dropped."""
-    lines: list[bytes] = []
+    lines: list[bytes | memoryview] = []
     rest: list[bytes] = []  # the beginning of a line
     lines_len = rest_len = 0
     rest_offset = 0
@@ -250,7 +250,8 @@ def _chunks(
             place.pass_over(len(piece.data) - len(data))
         end = data.rfind(b"\n") + 1
         if end:
-            lines += (*rest, data[:end])
+            # Of a whole piece no copy is made, of a part one, when it is joined.
+            lines += (*rest, data if end == len(data) else memoryview(data)[:end])
             lines_len += rest_len + end
             rest, rest_len = [], 0
         if end < len(data):
