@@ -11,7 +11,7 @@
 #include "internal.h"
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define STOCK_SLOTS 16
+#define STOCK_SLOTS 256
 #define STOCK_BYTES ((size_t)256 << 20)
 
 static struct {

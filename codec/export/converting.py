@@ -33,7 +33,7 @@ def _decoder(options: Options) -> Decoder:
     """Bad signatures come in one list with bad messages, so that of both the first is
     the one that ends a run."""
     if options.signers is None:  # more threads would only get in the writer's way
-        return Decoder(payloads=False)
+        return Decoder(payloads=False, layout="columns")
     return Decoder(
         threads=options.threads,
         signers=options.signers,
