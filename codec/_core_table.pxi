@@ -53,6 +53,8 @@ cdef struct row_span:
 cdef int updates_span(object updates, row_span *span) except -1:
     """The rows of a batch or of a 1-D array of UPDATE_DTYPE, which must stay alive."""
     if isinstance(updates, BatchBase):
+        if (<BatchBase>updates)._out.columnar:
+            return array_span(updates.updates, UPDATES, "UPDATE_DTYPE", span)
         span.data = (<BatchBase>updates)._out.updates.data
         span.n = (<BatchBase>updates)._out.n_updates
         span.stride = sizeof(codec_update)

@@ -56,6 +56,7 @@ ALLOWED = {
     },
     "__init__": {
         "addresses",
+        "arrow",
         "api",
         "batch",
         "dtypes",
@@ -84,6 +85,7 @@ ALLOWED = {
         "taxonomy",
         "tokens",
     },
+    "summary": {"_core", "dtypes", "errors", "monitor", "summary"},
     "export": {
         "__init__",
         "api",
