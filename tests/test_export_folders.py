@@ -352,6 +352,27 @@ def test_a_crash_before_a_file_has_its_name(
         assert by_arrow(out / "a.parquet") == rows(archive(n))
 
 
+def test_no_row_gets_into_partitions_twice(tmp_path: Path) -> None:
+    path, out = tmp_path / "in" / "a.ndjson", tmp_path / "out"
+    path.parent.mkdir()
+    path.write_bytes(days_archive(6))
+    growing = path.with_name("x-20251201T000000Z-000001.ndjson.part")
+    growing.write_bytes(days_archive(6))
+    notes: list[str] = []
+    summary = export(path.parent, out, partition=["day"], on_note=notes.append)
+    assert summary.n_inputs == 1 and notes[0].startswith(f"{growing}: left out until")
+    growing.rename(growing.with_suffix(""))
+    summary = export(path.parent, out, partition=["day"])
+    assert (summary.n_inputs, summary.n_done) == (1, 1)
+    path.write_bytes(days_archive(7))
+    with pytest.raises(ExportError, match="would stand there twice"):
+        export(path.parent, out, partition=["day"])
+    path.unlink()
+    next(out.glob("day=*/part-000002.parquet")).unlink()
+    with pytest.raises(ExportError, match="what it became is gone"):
+        export(path.parent, out, partition=["day"])
+
+
 @pytest.mark.parametrize("n_moves", [0, 1, 3])
 def test_a_crash_while_files_are_moved(
     tmp_path: Path, n_moves: int, monkeypatch: pytest.MonkeyPatch

@@ -24,7 +24,7 @@ from codec.export.places import NewFile, clear_stale, refuse_existing
 from codec.export.resuming import DoneList, digest_of
 from codec.export.running import Run
 from codec.export.staging import Staging, finish
-from codec.recording.naming import ERRORS
+from codec.recording.naming import ERRORS, is_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -199,10 +199,7 @@ class _Job:
                 raise ExportError(
                     f"{folder}: partitions are only added to; remove the folder first"
                 )
-            wanted = [s for s in self._sources if s.is_stdin or not done.find(s)]
-            for source in self._sources:
-                if source not in wanted:
-                    self._run.pass_over(source)
+            wanted = [source for source in self._sources if self._is_new(source, done)]
             if not wanted:
                 return
             number = len(done.records) + 1
@@ -227,6 +224,27 @@ class _Job:
                 }
                 self._count(sizes.values())
                 staging.commit(writer.written, done.record(wanted, sizes), done)
+
+    def _is_new(self, source: Input, done: DoneList) -> bool:
+        """Whether an input's rows are to be added to partitions. Raises ExportError
+        for those that would stand there twice."""
+        if source.is_stdin:
+            return True
+        if is_unfinished(source.path):
+            self._on_note(
+                f"{source.name}: left out until it is finished (partitions are only"
+                " added to)"
+            )
+            return False
+        if done.find(source):
+            self._run.pass_over(source)
+            return False
+        if done.has_path(source):
+            raise ExportError(
+                f"{source.name}: this has changed since it was added, or what it became"
+                " is gone: its rows would stand there twice; make the partitions anew"
+            )
+        return True
 
     def _begin(self, folder: Path, done: DoneList) -> None:
         """Tidies up after killed runs; looks whether this one may go on with theirs."""

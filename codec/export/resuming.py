@@ -98,6 +98,13 @@ class DoneList:
                 return record
         return None
 
+    def has_path(self, source: Input) -> bool:
+        """Whether an input of that path was done, whatever it was then."""
+        path = _identity(source)["path"]
+        return any(
+            one["path"] == path for record in self.records for one in record["inputs"]
+        )
+
     def record(self, sources: Sequence[Input], outputs: dict[str, int]) -> bytes:
         """What `append` takes. outputs: what the inputs became, and how many bytes."""
         record = {

@@ -44,6 +44,7 @@ class Run:
         self._on_note = on_note
         self._on_progress = on_progress
         self._converter = Converter(options, lambda fault: self.on_fault(fault))
+        self._done_len = 0  # of inputs that an earlier run had done
         self._begin = time.perf_counter()
 
     @property
@@ -65,12 +66,12 @@ class Run:
             lines = Lines(data, source.name, line, text_offset)
             table = self._converter.table(lines)
             summary.read_len = before + file_offset
-            self._on_progress(summary.read_len)
+            self._progress()
             if table.num_rows:
                 yield table
         if source.size is not None:
             summary.read_len = before + source.size
-        self._on_progress(summary.read_len)
+        self._progress()
         summary.n_inputs += 1
 
     def write(self, sources: Sequence[Input], writer: Writer) -> None:
@@ -87,8 +88,11 @@ class Run:
     def pass_over(self, source: Input) -> None:
         """Counts an input that was done before."""
         self._converter.summary.n_done += 1
-        self._converter.summary.read_len += source.size or 0
-        self._on_progress(self._converter.summary.read_len)
+        self._done_len += source.size or 0
+        self._progress()
+
+    def _progress(self) -> None:
+        self._on_progress(self._done_len + self._converter.summary.read_len)
 
     def _report(self, error: DamageError) -> None:
         if error.is_at_end and is_unfinished(error.path):
