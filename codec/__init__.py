@@ -7,7 +7,8 @@ go the other way. `codec.reference` is the same in plain Python.
 
 from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
-from types import ModuleType as _ModuleType
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 if _find_spec("codec._core") is None:
     raise ImportError(
@@ -68,6 +69,9 @@ from codec.signatures import (
     verify,
 )
 
+if _TYPE_CHECKING:
+    from codec.frames import decode_frames as decode_frames
+
 __all__ = [
     "ERROR_DTYPE",
     "MESSAGE_DTYPE",
@@ -118,8 +122,11 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> _ModuleType:
-    """`codec.reference` is loaded when it is first asked for."""
+def __getattr__(name: str) -> _Any:
+    """What is loaded when it is first asked for: `codec.reference`, and functions that
+    need packages of an extra."""
     if name == "reference":
         return _import_module("codec.reference")
+    if name == "decode_frames":
+        return _import_module("codec.frames").decode_frames
     raise AttributeError(f"module 'codec' has no attribute {name!r}")
