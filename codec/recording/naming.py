@@ -21,9 +21,12 @@ __all__ = [
     "Paths",
     "find",
     "index_path",
+    "is_beside",
+    "is_readable",
     "is_unfinished",
     "last_sequence",
     "lock_path",
+    "order",
     "prefix_of",
     "segment_name",
 ]
@@ -114,21 +117,27 @@ def _find_one(path: str | os.PathLike[str]) -> list[Path]:
     elif glob.has_magic(str(place)) and not place.exists():
         files = [Path(name) for name in glob.glob(str(place), recursive=True)]
     else:  # what a shell makes of `folder/*` has indexes among it
-        return [] if place.name.endswith((_INDEX, TORN)) else [place]
-    found = sorted(filter(_is_readable, files), key=_order)
+        return [] if is_beside(place.name) else [place]
+    readable = (file for file in files if is_readable(file.name) and file.is_file())
+    found = sorted(readable, key=lambda file: order(file.name))
     if not found:
         raise RecordingError(f"{place}: there is no recording")
     return found
 
 
-def _order(file: Path) -> tuple[str, int, str]:
-    """Segments of a prefix in the order in which they were written, whatever the clock
-    did meanwhile; other files by name."""
-    name = file.name.removesuffix(PART)
+def order(name: str) -> tuple[str, int, str]:
+    """By what files of a folder are sorted: segments of a prefix in the order in which
+    they were written, whatever the clock did meanwhile; other files by name."""
+    name = name.removesuffix(PART)
     match = _NAME.fullmatch(name)
     return (match[1], int(match[2]), name) if match else (name, 0, name)
 
 
-def _is_readable(file: Path) -> bool:
-    name = file.name.removesuffix(PART)
-    return name.endswith(_READABLE) and not name.startswith(".") and file.is_file()
+def is_readable(name: str) -> bool:
+    """Whether a file of this name, found in a folder, is taken for a recording."""
+    return name.removesuffix(PART).endswith(_READABLE) and not name.startswith(".")
+
+
+def is_beside(name: str) -> bool:
+    """Whether the file is no recording but lies beside one: an index, a torn end."""
+    return name.endswith((_INDEX, TORN))

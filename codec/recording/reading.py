@@ -11,17 +11,18 @@ from codec.errors import DamageError, RecordingError
 from codec.recording import text
 from codec.recording.index import read_index
 from codec.recording.naming import find, is_unfinished
-from codec.recording.pieces import Damage, Text, pieces
+from codec.recording.pieces import Damage, Text, line_pieces, pieces
 from codec.recording.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import FileIO
     from pathlib import Path
+    from typing import IO
 
     from codec.recording.naming import Paths
 
-__all__ = ["OnDamage", "read", "read_file", "read_frames"]
+__all__ = ["OnDamage", "read", "read_file", "read_frames", "read_part"]
 
 OnDamage: TypeAlias = "Literal['raise', 'skip'] | Callable[[DamageError], None]"
 
@@ -105,6 +106,34 @@ def read_file(
                 yield wanted
 
 
+def read_part(
+    file: IO[bytes],
+    path: str,
+    begin: int = 0,
+    end: int | None = None,
+    *,
+    is_text: bool = False,
+    on_damage: OnDamage = "raise",
+    unended: bool = False,
+) -> Iterator[bytes]:
+    """As `read`, of a part of a file that is open, wherever it is.
+
+    begin, end: bytes of the file, None for its own end: of a compressed segment where
+    blocks of an index begin; with `is_text` of plain text anywhere, for the lines that
+    begin there. path: for messages, and its end for what kind of file it is.
+    """
+    source = Source(file, None if is_text else end)
+    if is_text:
+        text_pieces: Iterator[Text | Damage] = line_pieces(source, begin, end)
+    else:
+        text_pieces = pieces(source, path, begin)
+    for item in _chunks(text_pieces, unended):
+        if isinstance(item, Damage):
+            _report(path, item, on_damage)
+        else:
+            yield item
+
+
 def _open(path: Path) -> tuple[Path, FileIO]:
     """Opens a file; one that was closed meanwhile has lost its `.part`."""
     try:
@@ -130,7 +159,7 @@ def _span(
     return index.span(start_ns, end_ns)
 
 
-def _report(path: Path, damage: Damage, on_damage: OnDamage) -> None:
+def _report(path: Path | str, damage: Damage, on_damage: OnDamage) -> None:
     error = DamageError(str(path), damage.offset, damage.reason, damage.is_at_end)
     if callable(on_damage):
         on_damage(error)

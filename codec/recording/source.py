@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from io import FileIO
+    from typing import IO
 
 __all__ = ["Source"]
 
@@ -19,7 +19,7 @@ class Source:
     None for its own end.
     """
 
-    def __init__(self, file: FileIO, end: int | None = None) -> None:
+    def __init__(self, file: IO[bytes], end: int | None = None) -> None:
         self._file = file
         self._end = end
         self._data = b""
