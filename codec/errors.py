@@ -20,6 +20,7 @@ __all__ = [
     "FeedClosed",
     "FeedError",
     "FeedProtocolError",
+    "FileError",
     "IntegrityError",
     "MissingDependencyError",
     "RangeError",
@@ -215,6 +216,27 @@ class DamageError(RecordingError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason} [byte {self.offset}]"
+
+
+class FileError(RecordingError):
+    """A line of a file that cannot be used.
+
+    path: the file. begin: from which of its bytes on lines were counted. line: which of
+    them, from 1. reason: what is wrong, with the byte of the message where it is known.
+    """
+
+    def __init__(self, path: str, begin: int, line: int, reason: str) -> None:
+        self.path = path
+        self.begin = begin
+        self.line = line
+        self.reason = reason
+        super().__init__(path, begin, line, reason)
+
+    def __str__(self) -> str:
+        place = f"line {self.line}"
+        if self.begin:
+            place += f" after byte {self.begin}"
+        return f"{self.path}: {place}: {self.reason}"
 
 
 class RangeError(CodecError, OverflowError):
