@@ -73,7 +73,7 @@ def _parts(file: File, limit: int | None) -> list[Part]:
     places: list[int] = []
     is_text = False
     if limit is not None and file.size > limit // _ratio(file):
-        start = file.fs.cat_file(file.path, 0, 64)
+        start = file.fs.cat_file(file.path, start=0, end=64)
         is_text = kind_of(start, file.path) == "plain"
         if is_text:
             n = -(-file.size // limit)
