@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,14 @@ from recorded import BEGIN_NS, STEP_NS, frame_lines, line, lines, record
 
 import codec
 from codec.errors import DamageError, RecordingError
-from codec.recording import Recorder, read, read_frames, read_index
+from codec.recording import (
+    Recorder,
+    read,
+    read_chunks,
+    read_frames,
+    read_index,
+    read_stream,
+)
 from codec.recording.segment import HEADER
 from codec.recording.text import cut, frames, receive_times, within
 
@@ -375,3 +383,83 @@ def test_lines_are_cut_between_lines(rows: list[bytes]) -> None:
     assert all(part.endswith(b"\n") for part in parts)
     assert all(len(part) <= 40 for part in parts)
     assert len(receive_times(b"".join(rows))) == len(rows)
+
+
+def test_where_chunks_stand(tmp_path: Path) -> None:
+    chunks = [lines(10, i) for i in range(0, 100, 10)]
+    (path,) = record(tmp_path, chunks, each_its_frame=True)
+    plain = tmp_path / "plain"
+    plain.write_bytes(lines(20_000))
+    zipped = tmp_path / "zipped"
+    zipped.write_bytes(gzip.compress(lines(20_000) + b"no end"))
+    for file, text in ((path, lines(100)), (plain, lines(20_000)), (zipped, None)):
+        text = text or lines(20_000) + b"no end"
+        at, n_lines = 0, 0
+        for chunk in read_chunks(file, unended=True):
+            assert (chunk.first_line, chunk.text_offset) == (n_lines + 1, at)
+            assert text.startswith(chunk.lines, at)
+            at += len(chunk.lines)
+            n_lines += chunk.lines.count(b"\n")
+        assert at == len(text)
+        assert chunk.file_offset == file.stat().st_size
+    (chunk,) = read_chunks(path, start_ns=BEGIN_NS + 75 * STEP_NS)
+    assert chunk[:3] == (lines(30, 70), 71, None)
+
+
+def test_places_behind_damage(tmp_path: Path, small: bytes) -> None:
+    """Lines are counted as they come; a line of which a part is missing is none."""
+    path = tmp_path / "damaged.ndjson.zst"
+    ends = frame_ends(small)
+    path.write_bytes(small[: ends[2] - 5] + b"?" + small[ends[2] - 4 :])
+    first, second = read_chunks(path, on_damage="skip")
+    assert (first.lines, first.first_line) == (lines(3), 1)
+    assert (second.lines, second.first_line) == (lines(18, 6), 4)
+    assert second.text_offset == len(lines(3))
+    text = lines(3000)
+    cctx = zstandard.ZstdCompressor(write_checksum=True)
+    one, two, three = text[:50_001], text[50_001:80_001], text[80_001:]
+    data = [bytearray(cctx.compress(part)) for part in (one, two, three)]
+    data[1][-1] ^= 1
+    path.write_bytes(b"".join(data))
+    readable = one + three
+    for chunk in read_chunks(path, on_damage="skip"):
+        assert chunk.text_offset is not None
+        assert readable.startswith(chunk.lines, chunk.text_offset)
+
+
+def test_a_stream_that_cannot_be_sought(small: bytes) -> None:
+    for data, text in ((small, lines(N_SMALL)), (lines(9), lines(9)), (b"", b"")):
+        done = subprocess.run(
+            [sys.executable, "-c", STREAM], input=data, capture_output=True, check=True
+        )
+        assert done.stdout == text
+        done = subprocess.run(
+            [sys.executable, "-c", STREAM], input=data[:-5], capture_output=True
+        )
+        assert text.startswith(done.stdout)
+        assert (b"DamageError: the pipe: " in done.stderr) == bool(data)
+
+
+STREAM = """
+import sys
+from codec.recording import read_stream
+for chunk in read_stream(open(0, "rb", buffering=0), "the pipe"):
+    sys.stdout.buffer.write(chunk.lines)
+"""
+
+
+def test_an_input_that_does_not_wait() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with (
+        open(reading, "rb", buffering=0) as file,
+        open(writing, "wb"),
+        pytest.raises(BlockingIOError),
+    ):
+        list(read_stream(file, "the pipe"))
+
+
+def test_lists_of_errors_are_no_recordings(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_bytes(lines(2))
+    (tmp_path / "a.errors.ndjson").write_bytes(b"{}\n")
+    assert b"".join(read(tmp_path)) == lines(2)

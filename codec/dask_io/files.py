@@ -12,7 +12,7 @@ from fsspec.core import url_to_fs
 from fsspec.utils import stringify_path
 
 from codec.errors import MissingDependencyError, RecordingError
-from codec.recording.naming import is_beside, is_readable, order
+from codec.recording.naming import is_index, is_readable, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,7 +73,7 @@ def _find_one(url: str, storage_options: Mapping[str, Any]) -> list[File]:
     elif (info := fs.info(path))["type"] == "directory":
         found = fs.ls(path, detail=True)
     else:  # what a shell makes of `folder/*` has indexes among it
-        return [] if is_beside(_name(info)) else [_file(fs, info)]
+        return [] if is_index(_name(info)) else [_file(fs, info)]
     wanted = [
         info for info in found if info["type"] == "file" and is_readable(_name(info))
     ]

@@ -218,8 +218,8 @@ def _texts(part: Part, options: Options, outcome: Outcome) -> Iterator[bytes]:
             on_damage=note if options.on_error == "skip" else "raise",
             unended=not is_unfinished(part.path),
         ):
-            chunks.append(chunk)
-            n_bytes += len(chunk)
+            chunks.append(chunk.lines)
+            n_bytes += len(chunk.lines)
             if n_bytes >= _TEXT_LEN:
                 yield b"".join(chunks)
                 chunks, n_bytes = [], 0

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "ERRORS",
     "PART",
     "TORN",
     "Compression",
     "Paths",
     "find",
     "index_path",
-    "is_beside",
+    "is_index",
     "is_readable",
     "is_unfinished",
     "last_sequence",
@@ -46,6 +47,7 @@ _READABLE = (
     ".jsonl.zst",
     ".jsonl.gz",
 )
+ERRORS = ".errors.ndjson"  # the end of the name of a list of what was bad
 _NAME = re.compile(r"(.+)-\d{8}T\d{6}Z-(\d{6,})\.ndjson(?:\.zst)?(?:\.part)?")
 _PREFIX = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,6 +86,11 @@ def is_unfinished(path: str | Path) -> bool:
     return str(path).endswith(PART)
 
 
+def is_index(path: str | os.PathLike[str]) -> bool:
+    """Whether the file lies beside a segment and is none."""
+    return str(path).endswith((_INDEX, TORN))
+
+
 def index_path(path: str | Path) -> Path:
     """Where a segment's index is, or will be."""
     return Path(f"{str(path).removesuffix(PART)}{_INDEX}")
@@ -117,7 +124,7 @@ def _find_one(path: str | os.PathLike[str]) -> list[Path]:
     elif glob.has_magic(str(place)) and not place.exists():
         files = [Path(name) for name in glob.glob(str(place), recursive=True)]
     else:  # what a shell makes of `folder/*` has indexes among it
-        return [] if is_beside(place.name) else [place]
+        return [] if is_index(place) else [place]
     readable = (file for file in files if is_readable(file.name) and file.is_file())
     found = sorted(readable, key=lambda file: order(file.name))
     if not found:
@@ -135,9 +142,7 @@ def order(name: str) -> tuple[str, int, str]:
 
 def is_readable(name: str) -> bool:
     """Whether a file of this name, found in a folder, is taken for a recording."""
-    return name.removesuffix(PART).endswith(_READABLE) and not name.startswith(".")
-
-
-def is_beside(name: str) -> bool:
-    """Whether the file is no recording but lies beside one: an index, a torn end."""
-    return name.endswith((_INDEX, TORN))
+    name = name.removesuffix(PART)
+    if name.startswith(".") or name.endswith(ERRORS):
+        return False
+    return name.endswith(_READABLE)

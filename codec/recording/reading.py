@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from codec.errors import DamageError, RecordingError
 from codec.recording import text
@@ -17,12 +18,20 @@ from codec.recording.source import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import FileIO
-    from pathlib import Path
     from typing import IO
 
     from codec.recording.naming import Paths
 
-__all__ = ["OnDamage", "read", "read_file", "read_frames", "read_part"]
+__all__ = [
+    "Chunk",
+    "OnDamage",
+    "read",
+    "read_chunks",
+    "read_file",
+    "read_frames",
+    "read_part",
+    "read_stream",
+]
 
 OnDamage: TypeAlias = "Literal['raise', 'skip'] | Callable[[DamageError], None]"
 
@@ -30,6 +39,21 @@ _CHUNK_LEN = 512 << 10  # what is given out is a piece, of 1 MiB at most, longer
 _MAX_LINE_LEN = 64 << 20
 
 _log = logging.getLogger("codec.recording")
+
+
+class Chunk(NamedTuple):
+    """Whole lines, and where they stand.
+
+    first_line: the number, from 1, of the first of them. text_offset: where they begin
+    in the file's text, decompressed; None where what comes before was not read. Behind
+    damage both count what could be read. file_offset: how much of the file itself has
+    been read so far.
+    """
+
+    lines: bytes
+    first_line: int
+    text_offset: int | None
+    file_offset: int
 
 
 def read(
@@ -91,19 +115,51 @@ def read_file(
     unended: bool = False,
 ) -> Iterator[bytes]:
     """As `read`, of one file."""
+    for chunk in read_chunks(
+        path, start_ns=start_ns, end_ns=end_ns, on_damage=on_damage, unended=unended
+    ):
+        if wanted := text.within(chunk.lines, start_ns, end_ns):
+            yield wanted
+
+
+def read_chunks(
+    path: Path,
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    on_damage: OnDamage = "raise",
+    unended: bool = False,
+) -> Iterator[Chunk]:
+    """As `read`, of one file, with the places of the lines. start_ns, end_ns: parts of
+    a segment are passed over by its index where no line of that time can be; what is
+    read is given out whole."""
     path, file = _open(path)
     with file:
-        begin, end = 0, None
+        begin, end, n_before = 0, None, 0
         if (start_ns, end_ns) != (None, None):
             span = _span(path, file, start_ns, end_ns)
             if span is None:
                 return
-            begin, end = span
-        for item in _chunks(pieces(Source(file, end), path.name, begin), unended):
+            begin, end, n_before = span
+        place = _Place(n_before, None if begin else 0)
+        source = Source(file, end)
+        for item in _chunks(pieces(source, path.name, begin), place, unended):
             if isinstance(item, Damage):
                 _report(path, item, on_damage)
-            elif wanted := text.within(item, start_ns, end_ns):
-                yield wanted
+            else:
+                yield item
+
+
+def read_stream(
+    file: FileIO, name: str, *, on_damage: OnDamage = "raise", unended: bool = False
+) -> Iterator[Chunk]:
+    """As `read_chunks`, of an open file that need not be seekable, such as standard
+    input; name: what errors call it. The file is not closed."""
+    for item in _chunks(pieces(Source(file), ""), _Place(0, 0), unended):
+        if isinstance(item, Damage):
+            _report(Path(name), item, on_damage)
+        else:
+            yield item
 
 
 def read_part(
@@ -115,19 +171,20 @@ def read_part(
     is_text: bool = False,
     on_damage: OnDamage = "raise",
     unended: bool = False,
-) -> Iterator[bytes]:
-    """As `read`, of a part of a file that is open, wherever it is.
+) -> Iterator[Chunk]:
+    """As `read_chunks`, of a part of a file that is open, wherever it is.
 
     begin, end: bytes of the file, None for its own end: of a compressed segment where
     blocks of an index begin; with `is_text` of plain text anywhere, for the lines that
     begin there. path: for messages, and its end for what kind of file it is.
+    Lines count from `begin` on.
     """
     source = Source(file, None if is_text else end)
     if is_text:
         text_pieces: Iterator[Text | Damage] = line_pieces(source, begin, end)
     else:
         text_pieces = pieces(source, path, begin)
-    for item in _chunks(text_pieces, unended):
+    for item in _chunks(text_pieces, _Place(0, None if begin else 0), unended):
         if isinstance(item, Damage):
             _report(path, item, on_damage)
         else:
@@ -147,16 +204,21 @@ def _open(path: Path) -> tuple[Path, FileIO]:
 
 def _span(
     path: Path, file: FileIO, start_ns: int | None, end_ns: int | None
-) -> tuple[int, int | None] | None:
-    """Which bytes to read, by an index if there is one that fits; None for none."""
+) -> tuple[int, int | None, int] | None:
+    """Which bytes to read, by an index if there is one that fits, and how many messages
+    stand before them; None for nothing to read."""
     try:
         index = None if is_unfinished(path) else read_index(path)
     except RecordingError as error:
         _log.warning("%s: reading all of %s", error, path)
         index = None
     if index is None or index.segment_len != os.fstat(file.fileno()).st_size:
-        return 0, None
-    return index.span(start_ns, end_ns)
+        return 0, None, 0
+    span = index.span(start_ns, end_ns)
+    if span is None:
+        return None
+    blocks = index.blocks
+    return *span, sum(block.n_messages for block in blocks if block.offset < span[0])
 
 
 def _report(path: Path | str, damage: Damage, on_damage: OnDamage) -> None:
@@ -171,9 +233,31 @@ def _report(path: Path | str, damage: Damage, on_damage: OnDamage) -> None:
         _log.warning("%s", error)
 
 
+class _Place:
+    """Counts lines and bytes of text while chunks of whole lines are made."""
+
+    def __init__(self, n_lines: int, text_offset: int | None) -> None:
+        self._n_lines = n_lines
+        self._offset = text_offset
+        self.file_offset = 0
+
+    def pass_over(self, n: int) -> None:
+        """Bytes of text that are given out in no chunk."""
+        if self._offset is not None:
+            self._offset += n
+
+    def chunk(self, lines: list[bytes]) -> Chunk:
+        """The next lines."""
+        data = b"".join(lines)
+        chunk = Chunk(data, self._n_lines + 1, self._offset, self.file_offset)
+        self._n_lines += data.count(b"\n") + (not data.endswith(b"\n"))
+        self.pass_over(len(data))
+        return chunk
+
+
 def _chunks(
-    all_pieces: Iterator[Text | Damage], unended: bool
-) -> Iterator[bytes | Damage]:
+    all_pieces: Iterator[Text | Damage], place: _Place, unended: bool
+) -> Iterator[Chunk | Damage]:
     """Whole lines together; the parts of lines that damage leaves are dropped."""
     lines: list[bytes] = []
     rest: list[bytes] = []  # the beginning of a line
@@ -183,15 +267,18 @@ def _chunks(
     for piece in all_pieces:
         if isinstance(piece, Damage):
             if lines:
-                yield b"".join(lines)
+                yield place.chunk(lines)
+            place.pass_over(rest_len)
             yield piece
             is_torn = not piece.is_line_start
             lines, rest, lines_len, rest_len = [], [], 0, 0
             continue
         data = piece.data
+        place.file_offset = piece.end
         if is_torn:
             data = data[data.find(b"\n") + 1 :] if b"\n" in data else b""
             is_torn = not data and b"\n" not in piece.data
+            place.pass_over(len(piece.data) - len(data))
         end = data.rfind(b"\n") + 1
         if end:
             lines += (*rest, data[:end])
@@ -203,15 +290,19 @@ def _chunks(
             rest.append(data[end:])
             rest_len += len(data) - end
         if lines_len >= _CHUNK_LEN:
-            yield b"".join(lines)
+            yield place.chunk(lines)
             lines, lines_len = [], 0
         if rest_len > _MAX_LINE_LEN:
+            if lines:
+                yield place.chunk(lines)
+                lines, lines_len = [], 0
             yield Damage(rest_offset, f"a line of over {_MAX_LINE_LEN:,} bytes")
+            place.pass_over(rest_len)
             rest, rest_len, is_torn = [], 0, True
     if unended:
         lines += rest
         rest = []
     if lines:
-        yield b"".join(lines)
+        yield place.chunk(lines)
     if rest:
         yield Damage(rest_offset, "the last line has no end", is_at_end=True)

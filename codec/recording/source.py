@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import EAGAIN
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Source:
                 read_to = self.offset + len(self._data) - self._at
                 want = min(want, self._end - read_to)
             more = self._file.read(want) if want > 0 else b""
+            if more is None:
+                raise BlockingIOError(EAGAIN, "the input does not wait for its data")
             if more:
                 self._data = self._data[self._at :] + more
                 self._at = 0
