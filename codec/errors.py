@@ -16,12 +16,13 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "ErrorCode",
+    "ExportError",
     "FeedAuthError",
     "FeedClosed",
     "FeedError",
     "FeedProtocolError",
-    "FileError",
     "IntegrityError",
+    "MessageError",
     "MissingDependencyError",
     "RangeError",
     "RecordingError",
@@ -218,25 +219,46 @@ class DamageError(RecordingError):
         return f"{self.path}: {self.reason} [byte {self.offset}]"
 
 
-class FileError(RecordingError):
-    """A line of a file that cannot be used.
+class ExportError(CodecError):
+    """An output cannot be made where it is asked for, or an input is of no use."""
 
-    path: the file. begin: from which of its bytes on lines were counted. line: which of
-    them, from 1. reason: what is wrong, with the byte of the message where it is known.
+
+class MessageError(ExportError, ValueError):
+    """A message of an archive that is bad, where bad ones are not to be passed over.
+
+    path: the file. line: its number in the file, from 1. offset: the byte of the
+    message, from 0; of its payload where the signature is bad; None where the message
+    as a whole does not fit. text_offset: the byte of the file's text (decompressed)
+    where the line begins; None where it is not known. code: as `ErrorCode` is spelled,
+    or "overflow". reason: in words.
     """
 
-    def __init__(self, path: str, begin: int, line: int, reason: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        line: int,
+        offset: int | None,
+        text_offset: int | None,
+        code: str,
+        reason: str,
+        is_of_payload: bool = False,
+    ) -> None:
         self.path = path
-        self.begin = begin
         self.line = line
+        self.offset = offset
+        self.text_offset = text_offset
+        self.code = code
         self.reason = reason
-        super().__init__(path, begin, line, reason)
+        self.is_of_payload = is_of_payload
+        super().__init__(path, line, offset, text_offset, code, reason, is_of_payload)
 
     def __str__(self) -> str:
-        place = f"line {self.line}"
-        if self.begin:
-            place += f" after byte {self.begin}"
-        return f"{self.path}: {place}: {self.reason}"
+        place = "" if self.offset is None else f", byte {self.offset} of the "
+        if place:
+            place += "payload" if self.is_of_payload else "message"
+        if self.text_offset is not None:
+            place += f"; the line begins at byte {self.text_offset}"
+        return f"{self.path}: line {self.line}: {self.reason} [{self.code}{place}]"
 
 
 class RangeError(CodecError, OverflowError):

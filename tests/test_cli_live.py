@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from commands import TOKEN, arguments, run, served, started, until
 
+from codec import Taxonomy
 from codec.cli import main
-from codec.cli.config import add_live_options, read_assets
+from codec.cli.config import add_live_options
 from codec.cli.live import live_options, make_feed, open_source
-from codec.cli.options import UsageError
+from codec.cli.options import UsageError, read_assets
 
 URL = "ws://127.0.0.1:1/ws"
 SIGNER = "0x3db9E960ECfCcb11969509FAB000c0c96DC51830"
@@ -215,7 +216,7 @@ def test_files_that_are_missing_or_hold_something_else(
         (["--taxonomy", missing], 1, "No such file"),
         (["--ca-file", missing], 1, "No such file"),
         (["--log-file", str(tmp_path)], 1, "directory"),
-        (["--taxonomy", wrong], 2, "is no taxonomy"),
+        (["--taxonomy", wrong], 1, "wrong: taxonomy_id is missing"),
         (["--ca-file", wrong], 2, "no certificates"),
     ):
         assert main([*base, *option]) == status
@@ -268,7 +269,8 @@ def test_names_and_taxonomy_from_a_file(tmp_path: Path) -> None:
     token = written(tmp_path / "token", "t")
     argv = [URL, "--taxonomy", path, "--token-file", token]
     with open_source(live_options(parsed(*argv))) as source:
-        assert source.names == {3: "BTCUSD", 9: "E"} and source.taxonomy_id == 7
+        assert source.names == {3: "BTCUSD", 9: "E"}
+        assert source.taxonomy == Taxonomy.from_json(fields)
         assert source.assets == {3, 9}
     with open_source(live_options(parsed(*argv, "--assets", "5"))) as source:
         assert source.assets == {5}

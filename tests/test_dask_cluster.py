@@ -14,6 +14,7 @@ from recorded import KEY, frame_lines, record
 
 import codec
 from codec.dask_io import read_errors, read_frames
+from codec.errors import MessageError
 from codec.taxonomy import Taxonomy
 
 N = 2000
@@ -75,7 +76,7 @@ def test_a_bad_segment_is_named_by_the_client(
     with Client(scheduler):
         frame = read_frames(tmp_path)
         assert len(frame.partitions[0]) == 120
-        with pytest.raises(codec.FileError) as raised:
+        with pytest.raises(MessageError) as raised:
             frame.compute()
         assert str(raised.value).startswith(f"{tmp_path}/b.ndjson: line 41: not a JSON")
         assert len(read_frames(tmp_path, on_error="skip")) == 360

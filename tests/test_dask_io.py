@@ -28,6 +28,7 @@ from codec import recording
 from codec.arrow import schema
 from codec.dask_io import read_errors, read_frames
 from codec.dask_io.parts import plan
+from codec.errors import MessageError
 from codec.recording import read_index
 from codec.recording.pieces import line_pieces
 from codec.recording.reading import read_part
@@ -271,8 +272,8 @@ def test_other_file_systems(every_kind: dict[str, Path]) -> None:
         read_frames("memory://there/bare.ndjson.zst", blocksize=1000).npartitions == 1
     )
     assert read_frames("memory://there/stork*", blocksize=1000).npartitions > 1
-    memory.pipe("/here/plain.ndjson", b"{}\n")
-    with pytest.raises(codec.FileError, match=r"memory://.*plain\.ndjson: line 1: "):
+    memory.pipe("/here/plain.ndjson", b"?\n")
+    with pytest.raises(MessageError, match=r"memory://.*plain\.ndjson: line 1: "):
         read_frames("memory://here/plain.ndjson").compute()
 
 
@@ -309,7 +310,7 @@ def test_columns_taxonomy_and_signer(tmp_path: Path) -> None:
     assert len(verified) == len(expected) - 1
     counts = frame.groupby("symbol").size().compute()
     assert dict(counts) == dict(expected.to_pandas().groupby("symbol").size())
-    with pytest.raises(codec.FileError, match=r"a\.ndjson: line .*wrong_signer"):
+    with pytest.raises(MessageError, match=r"a\.ndjson: line .*wrong_signer"):
         read_frames(path, **options).compute()
     dropped = read_frames(path, on_bad_signature="drop", **options)
     assert len(dropped) == len(expected) - 1
@@ -335,10 +336,15 @@ def test_a_changed_file_is_another_frame(tmp_path: Path) -> None:
     assert read_frames(path)._name != before._name
 
 
+ODD = b'{"type":"signed_ecdsa","p":"0x123"}\n'
+HARMLESS = (b"\n", b'{"type":"subscribe","assets":[1]}\n')
+
+
 def bad_lines() -> tuple[bytes, list[int]]:
     """Lines with some bad ones, and which (from 1) they are."""
     lines = frame_lines(300).splitlines(keepends=True)
-    for i, text in ((7, b"\n"), (123, b"{}\n"), (299, b'{"type":"signed_ecdsa"')):
+    lines[20:22] = HARMLESS
+    for i, text in ((7, b"?\n"), (123, ODD), (299, b'{"type":"signed_ecdsa"')):
         lines[i] = text
     return b"".join(lines), [8, 124, 300]
 
@@ -347,32 +353,30 @@ def test_a_bad_line_fails_its_partition_with_its_place(tmp_path: Path) -> None:
     text, numbers = bad_lines()
     path = tmp_path / "a.ndjson"
     path.write_bytes(text)
-    with pytest.raises(codec.FileError) as raised:
+    with pytest.raises(MessageError) as raised:
         read_frames(path).compute()
-    assert str(raised.value) == (
-        f"{path}: line {numbers[0]}: the message is empty [empty, byte 0]"
-    )
+    assert (raised.value.path, raised.value.line) == (str(path), numbers[0])
+    assert str(raised.value).startswith(f"{path}: line {numbers[0]}: ")
     frame = read_frames(path, blocksize="10 kB")
     parts = plan(path, "10 kB", None)
-    fine = [i for i in range(frame.npartitions) if i not in (0, *_holding(parts, text))]
-    assert sum(len(frame.partitions[i]) for i in fine) > 0
-    last = parts[-1]
-    with pytest.raises(codec.FileError) as raised:
-        frame.partitions[-1].compute()
-    assert (raised.value.path, raised.value.begin) == (str(path), last.begin)
-    begins = [i + 1 for i in range(len(text)) if text[i : i + 1] == b"\n"]
-    in_part = [i for i in begins if i >= last.begin]
-    assert raised.value.line == len(in_part) - text.endswith(b"\n")
-
-
-def _holding(parts: list[Any], text: bytes) -> list[int]:
-    bad = [text.index(b"\n{}\n") + 1, text.rindex(b"\n") + 1]
-    return [
-        i
-        for i, part in enumerate(parts)
-        for at in bad
-        if part.begin <= at < (part.end or len(text))
-    ]
+    bad = [text.index(line) for line in (b"?\n", ODD)]
+    bad.append(text.rindex(b"\n") + 1)
+    n_failed = 0
+    for i, part in enumerate(parts):
+        in_part = [at for at in bad if part.begin <= at < (part.end or len(text))]
+        if not in_part:
+            assert len(frame.partitions[i]) > 0
+            continue
+        n_failed += 1
+        with pytest.raises(MessageError) as raised:
+            frame.partitions[i].compute()
+        assert raised.value.text_offset == in_part[0]
+        first = text.rfind(b"\n", 0, part.begin) + 1 if part.begin else 0
+        first = first if first == part.begin else text.index(b"\n", part.begin) + 1
+        assert raised.value.line == text[first : in_part[0]].count(b"\n") + 1
+        assert raised.value.path == part.name
+        assert (f"from byte {part.begin} on" in str(raised.value)) == (part.begin > 0)
+    assert n_failed == 3
 
 
 @pytest.mark.parametrize("blocksize", [None, 5000])
@@ -388,16 +392,16 @@ def test_bad_lines_are_left_out_counted_and_listed(
     assert same(found, decoded(path, on_error="skip"))
     words = " ".join(record.getMessage() for record in caplog.records)
     assert str(path) in words
-    assert "1 empty" in words and "1 not_data" in words
+    assert "1 odd_hex" in words and "1 invalid_json" in words
     errors = read_errors(path, blocksize=blocksize).compute()
-    assert list(errors["code"]) == ["empty", "not_data", "invalid_json"]
+    assert list(errors["code"]) == ["invalid_hex", "odd_hex", "invalid_json"]
     assert set(errors["path"]) == {str(path)}
     if blocksize is None:
         assert list(errors["line"]) == numbers
         assert set(errors["begin"]) == {0}
     assert list(errors.dtypes) == list(read_errors(path).dtypes)
     unsigned = read_errors(path, signer=OTHER).compute()
-    assert list(unsigned["code"]).count("wrong_signer") == 297
+    assert list(unsigned["code"]).count("wrong_signer") == 295
 
 
 @pytest.mark.parametrize("blocksize", [None, 10_000])
@@ -423,7 +427,8 @@ def test_damage_is_named_or_left_out(
     errors = read_errors(path, blocksize=blocksize).compute()
     assert list(errors["code"]) == ["damage"]
     assert errors["line"].isna().all()
-    assert begin <= int(errors["offset"][0]) <= begin + 250
+    assert errors["offset"].isna().all()
+    assert begin <= int(errors["file_offset"][0]) <= begin + 250
 
 
 @pytest.mark.parametrize("name", ["archive.ndjson.gz", "foreign.ndjson.zst", "segment"])
@@ -455,7 +460,7 @@ def test_values_beyond_the_decimal_are_named(tmp_path: Path) -> None:
         pass
     path = tmp_path / "a.ndjson"
     path.write_bytes(b"\n".join([lines[0], b"{}", lines[1], b""]))
-    with pytest.raises(codec.FileError, match=r"a\.ndjson: line 3: "):
+    with pytest.raises(MessageError, match=r"a\.ndjson: line 3: "):
         read_frames(path, on_error="skip").compute()
     found = computed(read_frames(path, on_error="skip", overflow="null"))
     assert found["value"].null_count == 1

@@ -13,6 +13,7 @@ from recorded import frame_lines, record
 
 import codec
 from codec.dask_io import read_errors, read_frames
+from codec.errors import MessageError
 
 WHY = "needs S3's packages: pip install --group cluster"
 moto = pytest.importorskip("moto.server", reason=WHY)
@@ -47,7 +48,7 @@ def test_segments_and_archives_in_a_bucket(
     fs.mkdir("archive")
     fs.put([str(path) for path in tmp_path.iterdir()], "archive/segments/")
     fs.pipe("archive/plain/a.ndjson", lines)
-    fs.pipe("archive/bad/a.ndjson", lines[:1000] + b"\n{}\n")
+    fs.pipe("archive/bad/a.ndjson", lines[:1000] + b"\n?\n")
     expected = codec.decode_lines(lines).to_arrow()
     with dask.config.set(scheduler="threads", num_workers=2):
         for url, blocksize, n_parts in (
@@ -60,7 +61,7 @@ def test_segments_and_archives_in_a_bucket(
             assert frame.npartitions == n_parts
             found = pa.Table.from_pandas(frame.compute(), preserve_index=False)
             assert found.equals(expected.cast(found.schema))
-        with pytest.raises(codec.FileError, match=r"^s3://archive/bad/a\.ndjson: line"):
+        with pytest.raises(MessageError, match=r"^s3://archive/bad/a\.ndjson: line"):
             read_frames("s3://archive/bad", storage_options=options).compute()
         errors = read_errors("s3://archive/bad", storage_options=options).compute()
         assert set(errors["path"]) == {"s3://archive/bad/a.ndjson"}

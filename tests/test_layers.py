@@ -34,7 +34,11 @@ ALLOWED = {
         "tables",
     },
     "signatures": {"_core", "_secp256k1", "integrity", "known", "rows"},
-    "taxonomy": {"_core", "errors"},
+    "tokens": set(),
+    "asset_index": set(),
+    "asset_lists": {"errors"},
+    "taxonomy_endpoint": {"errors", "tokens"},
+    "taxonomy": {"asset_index", "asset_lists", "errors", "taxonomy_endpoint"},
     "arrow": {"_core", "addresses", "dtypes", "errors", "taxonomy"},
     "batch": {"_core", "arrow", "known", "signatures", "taxonomy"},
     "frames": {
@@ -69,6 +73,7 @@ ALLOWED = {
         "monitor",
         "notices",
         "signatures",
+        "taxonomy",
     },
     "recording": {"__init__", "errors", "recording"},
     "feeds": {
@@ -81,6 +86,8 @@ ALLOWED = {
         "monitor",
         "recording",
         "signatures",
+        "taxonomy",
+        "tokens",
     },
     "dask_io": {
         "api",
@@ -88,6 +95,7 @@ ALLOWED = {
         "batch",
         "dask_io",
         "errors",
+        "export",
         "known",
         "recording",
         "signatures",

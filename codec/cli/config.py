@@ -9,13 +9,21 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codec.cli.options import UsageError, add_signers, read_signer
+from codec.cli.options import (
+    TAXONOMY_HELP,
+    UsageError,
+    add_signers,
+    positive,
+    read_assets,
+    read_signer,
+    read_symbols,
+)
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Sequence
 
-__all__ = ["NO_TOKEN", "add_live_options", "merged_options", "read_assets"]
+__all__ = ["NO_TOKEN", "add_live_options", "merged_options"]
 
 NO_TOKEN = """\
 a token is needed. Give it in one of these ways:
@@ -41,7 +49,8 @@ class _Option:
 
     types: of TOML, that it may have there; bool makes a flag without a value of it.
     read: makes the value of its text, or raises ArgumentTypeError. is_many: it may be
-    given several times, or be a list. is_path: counts from the file's folder, there.
+    given several times, or be a list. is_path: counts from the file's folder, there,
+    unless it is a URL.
     only: the command that has it; the other one takes it in the file, and lets it be.
     """
 
@@ -61,31 +70,6 @@ class _Option:
     def dest(self) -> str:
         """Its name for Python."""
         return self.name.replace("-", "_")
-
-
-def read_assets(text: str) -> frozenset[int]:
-    """The ids of a text as 1,2,10-20."""
-    ids: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        numbers = [first, last] if dash else [first]
-        if not all(n.isascii() and n.isdigit() and len(n) < 6 for n in numbers):
-            raise ArgumentTypeError(f"ids as 1,2,10-20 are needed, not {text[:50]!r}")
-        low, high = int(numbers[0]), int(numbers[-1])
-        if low > high or high > 65535:
-            raise ArgumentTypeError(f"no range of ids in 0 to 65535: {part[:50]!r}")
-        ids.update(range(low, high + 1))
-    return frozenset(ids)
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise ArgumentTypeError(f"a number above 0 is needed, not {text[:50]!r}")
-    return number
 
 
 def _port(text: str) -> int:
@@ -112,6 +96,13 @@ _OPTIONS = (
         metavar="IDS",
         is_many=True,
     ),
+    _Option(
+        "symbol",
+        "the same by their symbols in the --taxonomy; may be given several times",
+        read=read_symbols,
+        metavar="NAME[,NAME]",
+        is_many=True,
+    ),
     _Option("channel", "real_time by default", choices=_CHANNELS),
     _Option("unsigned", "ask for messages without signatures", types=(bool,)),
     _Option("market-status", "ask for the markets' status, too", types=(bool,)),
@@ -126,7 +117,7 @@ _OPTIONS = (
         "max-age",
         "take messages out, and count them as stale, that are older when they arrive",
         types=(int, float),
-        read=_positive,
+        read=positive,
         metavar="SECONDS",
     ),
     _Option(
@@ -138,8 +129,8 @@ _OPTIONS = (
     ),
     _Option(
         "taxonomy",
-        "names of the assets: JSON as GET /v1/taxonomy gives it",
-        metavar="FILE",
+        f"{TAXONOMY_HELP}; without --assets and --symbol, all of it is meant",
+        metavar="FILE|URL",
         is_path=True,
     ),
     _Option(
@@ -186,7 +177,7 @@ _OPTIONS = (
         "segment-mb",
         "close a segment before it holds more than so many 10^6 bytes of lines (268)",
         types=(int, float),
-        read=_positive,
+        read=positive,
         metavar="MB",
         only="record",
     ),
@@ -194,7 +185,7 @@ _OPTIONS = (
         "segment-seconds",
         "close a segment once it is that old (3600)",
         types=(int, float),
-        read=_positive,
+        read=positive,
         metavar="SECONDS",
         only="record",
     ),
@@ -303,4 +294,6 @@ def _one(option: _Option, value: object, folder: Path) -> Any:
     if option.choices and text not in option.choices:
         choices = ", ".join(option.choices)
         raise ArgumentTypeError(f"one of {choices} is needed, not {text[:50]!r}")
-    return str(folder / text) if option.is_path else option.read(text)
+    if option.is_path:
+        return text if "://" in text else str(folder / text)
+    return option.read(text)

@@ -12,24 +12,28 @@ from codec.simulator import Simulator
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from codec import Taxonomy
+
 __all__ = ["EmbeddedSimulator"]
 
 
 class EmbeddedSimulator:
     """Serves on a port of loopback as long as the `with` lasts.
 
-    url, token, signer: of the server; both secrets are made anew each time. names: the
-    assets' symbols.
+    url, token, signer: of the server; both secrets are made anew each time. taxonomy:
+    names the assets; more than one raises ValueError.
     """
 
-    def __init__(self, assets: Iterable[int]) -> None:
-        ids = sorted(assets)
+    def __init__(self, assets: Iterable[int], taxonomy: Taxonomy | None = None) -> None:
         self.token = secrets.token_hex(16)
         self._simulator = Simulator(
-            assets=ids, token=self.token, seed=secrets.randbits(62)
+            taxonomy=taxonomy,
+            assets=sorted(assets),
+            token=self.token,
+            seed=secrets.randbits(62),
         )
         self.signer = self._simulator.signer
-        self.names = {i: self._simulator.market.symbol(i) for i in ids}
+        self.taxonomy = self._simulator.taxonomy
         self._started = Event()
         self._failure: BaseException | None = None
         self._thread = Thread(target=self._run, name="simulator", daemon=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codec.cli.extras import require
-from codec.cli.options import add_signers
+from codec.cli.options import add_signers, add_taxonomy, load_taxonomy
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -25,6 +25,7 @@ examples:
   stork-codec inspect 0x435766eac9298f4d...
   stork-codec inspect '{"type":"signed_ecdsa","p":"0x435766ea..."}'
   stork-codec inspect 0x435766ea... --signer 0x3db9E960...
+  stork-codec inspect 0x435766ea... --taxonomy taxonomy.json
   head -n 1 frames.ndjson | stork-codec inspect -
   stork-codec inspect - < payload.bin
 """
@@ -47,6 +48,7 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         " or - to read one (or a raw binary payload) from standard input",
     )
     add_signers(parser, "an address that the message has to be signed by")
+    add_taxonomy(parser)
     parser.set_defaults(run=run)
 
 
@@ -58,6 +60,7 @@ def run(args: Namespace) -> int:
     from codec.cli.signature import read_signature
     from codec.cli.terminal import console
 
+    taxonomy = load_taxonomy(args)
     notes = []
     is_stdin = args.message == "-"
     data = _read_stdin() if is_stdin else os.fsencode(args.message)
@@ -73,7 +76,7 @@ def run(args: Namespace) -> int:
     if message.batch is not None and (message.payload or args.signers):
         signature = read_signature(message.batch, args.signers)
     out = console()
-    for part in message_view(message, notes, signature):
+    for part in message_view(message, notes, signature, taxonomy):
         out.print(part)
     is_refused = bool(args.signers) and signature is not None and signature.fault
     return 1 if message.fault or is_refused else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import ssl
 from contextlib import contextmanager
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from codec.cli.config import NO_TOKEN, merged_options
-from codec.cli.options import UsageError
+from codec.cli.options import UsageError, symbol_ids
 from codec.cli.text import printable
+from codec.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from codec.feeds import FastFeed
     from codec.recording import Recorder
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["LiveOptions", "Source", "live_options", "make_feed", "open_source"]
 
 _NO_ASSETS = "which assets? --assets 1,2,10-20, or a --taxonomy whose assets are meant"
-_N_SIMULATED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +35,7 @@ class LiveOptions:
     token: str | None = field(default=None, repr=False)
     second_url: list[str] = field(default_factory=list)
     assets: frozenset[int] = frozenset()
+    symbol: list[str] = field(default_factory=list)
     channel: str = "real_time"
     unsigned: bool = False
     market_status: bool = False
@@ -67,9 +67,16 @@ class Source:
     token: str | Callable[[], str] = field(repr=False)
     assets: frozenset[int]
     signers: list[bytes | str]
-    names: Mapping[int, str]
-    taxonomy_id: int | None
+    taxonomy: Taxonomy | None
     text: str
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The symbols of the assets, by id, as far as they are known."""
+        if self.taxonomy is None:
+            return {}
+        names = ((i, self.taxonomy.symbol(i)) for i in self.assets)
+        return {i: name for i, name in names if name is not None}
 
 
 def live_options(args: Namespace) -> LiveOptions:
@@ -77,6 +84,8 @@ def live_options(args: Namespace) -> LiveOptions:
     values = {k: v for k, v in merged_options(args).items() if v is not None}
     if "assets" in values:
         values["assets"] = frozenset().union(*values["assets"])
+    if "symbol" in values:
+        values["symbol"] = [name for names in values["symbol"] for name in names]
     from_file = {"token", "token_file"} & values.keys()
     if getattr(args, "token_file", None) is None and os.environ.get("STORK_TOKEN"):
         for name in from_file:
@@ -96,18 +105,18 @@ def open_source(options: LiveOptions) -> Iterator[Source]:
         with _simulated(options) as source:
             yield source
         return
-    names, taxonomy_id = _read_taxonomy(options.taxonomy)
-    assets = options.assets or frozenset(names)
+    token = _token(options)
+    taxonomy = _taxonomy(options, token)
+    assets = _assets(options, taxonomy)
     if not assets:
         raise UsageError(_NO_ASSETS)
     signers: list[bytes | str] = list(options.signer)
     yield Source(
         urls=[options.url, *options.second_url],
-        token=_token(options),
+        token=token,
         assets=assets,
         signers=signers,
-        names=names,
-        taxonomy_id=taxonomy_id,
+        taxonomy=taxonomy,
         text=_place(options.url),
     )
 
@@ -118,8 +127,16 @@ def _simulated(options: LiveOptions) -> Iterator[Source]:
         raise UsageError("--second-url needs a URL to be the second to")
     from codec.cli.embedded import EmbeddedSimulator
 
-    assets = options.assets or frozenset(range(1, _N_SIMULATED + 1))
-    with EmbeddedSimulator(assets) as simulator:
+    has_token = options.token or options.token_file
+    taxonomy = _taxonomy(options, _token(options) if has_token else None)
+    if taxonomy is None:
+        taxonomy = Taxonomy.example()
+    assets = _assets(options, taxonomy)
+    try:
+        embedded = EmbeddedSimulator(assets, taxonomy)
+    except ValueError as error:
+        raise UsageError(f"--taxonomy without a URL to watch: {error}") from None
+    with embedded as simulator:
         signers: list[bytes | str] = list(options.signer)
         if not options.unsigned:
             signers = signers or [simulator.signer]
@@ -128,10 +145,29 @@ def _simulated(options: LiveOptions) -> Iterator[Source]:
             token=simulator.token,
             assets=assets,
             signers=signers,
-            names=simulator.names,
-            taxonomy_id=None,
+            taxonomy=simulator.taxonomy,
             text=f"{_place(simulator.url)}, simulated",
         )
+
+
+def _assets(options: LiveOptions, taxonomy: Taxonomy | None) -> frozenset[int]:
+    """What is asked for, by id or symbol; all that the taxonomy has, where nothing
+    is."""
+    asked = options.assets | symbol_ids(options.symbol, taxonomy)
+    if asked or taxonomy is None:
+        return asked
+    return frozenset(asset_id for _, asset_id in taxonomy)
+
+
+def _taxonomy(
+    options: LiveOptions, token: str | Callable[[], str] | None
+) -> Taxonomy | None:
+    place = options.taxonomy
+    if place is None:
+        return None
+    if "://" in place and options.proxy is not None:
+        raise UsageError("--taxonomy goes through no --proxy: save the list to a file")
+    return Taxonomy.load(place, token=token, ssl_context=_ssl_context(options))
 
 
 def make_feed(
@@ -144,14 +180,6 @@ def make_feed(
     """The feed, not yet open. Raises UsageError for options that make no sense."""
     from codec.feeds import ConnectionSettings, FastFeed
 
-    context = None
-    if options.ca_file is not None:
-        try:
-            context = ssl.create_default_context(cafile=options.ca_file)
-        except ssl.SSLError as error:
-            raise UsageError(
-                f"no certificates in {options.ca_file}: {error.reason}"
-            ) from None
     arguments: dict[str, Any] = {
         "channel": options.channel,
         "on_bad_signature": options.on_bad_signature,
@@ -166,10 +194,10 @@ def make_feed(
             market_status=options.market_status,
             signers=source.signers or None,
             max_age=options.max_age,
-            taxonomy=source.taxonomy_id,
+            taxonomy=source.taxonomy,
             recorder=recorder,
             connection=ConnectionSettings(
-                ssl_context=context,
+                ssl_context=_ssl_context(options),
                 proxy=options.proxy,
                 deflate=not options.no_deflate,
             ),
@@ -198,19 +226,15 @@ def _token(options: LiveOptions) -> str | Callable[[], str]:
     return read
 
 
-def _read_taxonomy(path: str | None) -> tuple[dict[int, str], int | None]:
-    if path is None:
-        return {}, None
+def _ssl_context(options: LiveOptions) -> ssl.SSLContext | None:
+    if options.ca_file is None:
+        return None
     try:
-        fields = json.loads(Path(path).read_bytes())
-        names = {int(a["asset_id"]): str(a["name"]) for a in fields["assets"]}
-        taxonomy_id = int(fields["taxonomy_id"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return ssl.create_default_context(cafile=options.ca_file)
+    except ssl.SSLError as error:
         raise UsageError(
-            f'{path} is no taxonomy: {{"taxonomy_id":1,"assets":[{{"name":"BTCUSD",'
-            f'"asset_id":3}}, ...]}} is needed'
+            f"no certificates in {options.ca_file}: {error.reason}"
         ) from None
-    return names, taxonomy_id
 
 
 def _place(url: str) -> str:

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from codec.addresses import read_signers
-from codec.errors import CodecError, SignatureError
+from codec.errors import CodecError, SignatureError, TaxonomyError
+from codec.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace, _ActionsContainer
+    from collections.abc import Iterable
 
 __all__ = [
+    "TAXONOMY_HELP",
     "UsageError",
+    "add_assets",
     "add_range",
     "add_signers",
+    "add_taxonomy",
     "add_threads",
+    "load_taxonomy",
     "positive",
+    "read_assets",
     "read_signer",
+    "read_symbols",
+    "symbol_ids",
+    "wanted_assets",
 ]
 
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?"
+)
+TAXONOMY_HELP = (
+    "the assets' symbols: a file, JSON as GET /v1/taxonomy gives it or CSV, or the URL"
+    " of that"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -85,6 +100,103 @@ def add_range(parser: ArgumentParser) -> None:
             type=_time_ns,
             help=f"{words}: unix ns, or as 2025-12-01T17:08:22.324Z (UTC by default)",
         )
+
+
+def add_taxonomy(parser: _ActionsContainer, text: str = "") -> None:
+    """Adds `--taxonomy`, which `load_taxonomy` reads, maybe with more for the help."""
+    parser.add_argument(
+        "--taxonomy",
+        metavar="FILE|URL",
+        help=f"{text}{TAXONOMY_HELP} (https://host/v1/taxonomy, with STORK_TOKEN)",
+    )
+
+
+def load_taxonomy(args: Namespace) -> Taxonomy | None:
+    """What `--taxonomy` names, or None.
+
+    Raises TaxonomyError, and OSError for a file that cannot be read.
+    """
+    if args.taxonomy is None:
+        return None
+    return Taxonomy.load(args.taxonomy, token=os.environ.get("STORK_TOKEN") or None)
+
+
+def add_assets(parser: ArgumentParser) -> None:
+    """Adds `--asset` and `--symbol`, which `wanted_assets` reads."""
+    parser.add_argument(
+        "--asset",
+        action="append",
+        default=[],
+        dest="assets",
+        metavar="IDS",
+        type=read_assets,
+        help="only these assets, as 1,2,10-20; may be given several times",
+    )
+    parser.add_argument(
+        "--symbol",
+        action="append",
+        default=[],
+        dest="symbols",
+        metavar="NAME[,NAME]",
+        type=read_symbols,
+        help="only these assets, by their symbols in the --taxonomy; may be given"
+        " several times, and beside --asset",
+    )
+
+
+def wanted_assets(
+    args: Namespace, taxonomy: Taxonomy | None
+) -> list[tuple[int | None, int]] | None:
+    """The assets of `--asset` and `--symbol`: (taxonomy id, asset id), ascending.
+
+    The taxonomy id is None, first in the order, for an id that counts in every
+    taxonomy. None: neither option was given, so all assets are wanted. Raises
+    UsageError for an unknown symbol.
+    """
+    if not (args.assets or args.symbols):
+        return None
+    pairs: set[tuple[int | None, int]] = {(None, i) for ids in args.assets for i in ids}
+    names = [name for group in args.symbols for name in group]
+    symbol_ids(names, taxonomy)
+    if taxonomy is not None:
+        pairs.update(pair for name in names for pair in taxonomy.assets(name))
+    return sorted(pairs, key=lambda pair: (-1 if pair[0] is None else pair[0], pair[1]))
+
+
+def symbol_ids(names: Iterable[str], taxonomy: Taxonomy | None) -> frozenset[int]:
+    """The asset ids of `--symbol`, in all taxonomies. Raises UsageError."""
+    names = list(names)
+    if names and taxonomy is None:
+        raise UsageError(
+            f"--symbol {names[0]} needs a --taxonomy that says which asset that is"
+        )
+    try:
+        return frozenset() if taxonomy is None else taxonomy.ids(names)
+    except TaxonomyError as error:
+        raise UsageError(f"--symbol: {error}") from None
+
+
+def read_symbols(text: str) -> list[str]:
+    """The names of a text as BTCUSD,ETHUSD; raises ArgumentTypeError."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ArgumentTypeError(f"names as BTCUSD,ETHUSD are needed, not {text[:50]!r}")
+    return names
+
+
+def read_assets(text: str) -> frozenset[int]:
+    """The ids of a text as 1,2,10-20."""
+    ids: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        numbers = [first, last] if dash else [first]
+        if not all(n.isascii() and n.isdigit() and len(n) < 6 for n in numbers):
+            raise ArgumentTypeError(f"ids as 1,2,10-20 are needed, not {text[:50]!r}")
+        low, high = int(numbers[0]), int(numbers[-1])
+        if low > high or high > 65535:
+            raise ArgumentTypeError(f"no range of ids in 0 to 65535: {part[:50]!r}")
+        ids.update(range(low, high + 1))
+    return frozenset(ids)
 
 
 def _time_ns(text: str) -> int:

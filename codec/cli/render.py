@@ -9,6 +9,7 @@ from rich.text import Text
 
 from codec.cli.anatomy import payload_fields, payload_layout
 from codec.cli.frame import NAME_LEN
+from codec.cli.symbols import with_symbols
 from codec.cli.terminal import mark_style, table
 from codec.cli.text import printable, utc_text
 from codec.cli.verdict import message_verdict, signature_table
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from codec.cli.anatomy import Field
     from codec.cli.message import Message
     from codec.cli.signature import Signature
+    from codec.taxonomy import Taxonomy
 
 __all__ = ["message_view"]
 
@@ -49,9 +51,15 @@ _SOURCE_WIDTHS = (_SOURCE_LEN, NAME_LEN)
 
 
 def message_view(
-    message: Message, notes: Iterable[str] = (), signature: Signature | None = None
+    message: Message,
+    notes: Iterable[str] = (),
+    signature: Signature | None = None,
+    taxonomy: Taxonomy | None = None,
 ) -> Iterator[Text | Table | str]:
-    """Everything about a message: what it is, its fields, the verdicts."""
+    """Everything about a message: what it is, its fields, the verdicts.
+
+    taxonomy: the symbols stand beside the asset ids.
+    """
     fault = message.fault
     for note in notes:
         yield Text(note, "yellow")
@@ -62,12 +70,12 @@ def message_view(
         place = (fault.code, fault.offset) if fault else None
         rows = _Rows("source", message.data, _FRAME_STYLES, place)
         yield ""
-        yield from rows.tables(message.frame.fields)
+        yield from rows.tables(with_symbols(message.frame.fields, taxonomy))
     if message.payload:
         place = _payload_fault(message, signature)
         rows = _Rows("bytes", message.payload, _PAYLOAD_STYLES, place)
         yield ""
-        yield from rows.tables(payload_fields(message.payload))
+        yield from rows.tables(with_symbols(payload_fields(message.payload), taxonomy))
     yield ""
     yield from message_verdict(message)
     if signature is not None:

@@ -15,9 +15,10 @@ from argparse import (
     Namespace,
     RawDescriptionHelpFormatter,
 )
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from codec.cli.options import positive
+from codec.cli.options import UsageError, add_taxonomy, load_taxonomy, positive
 from codec.simulator.faults import EVENTS, SWITCHES, parse_fault
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ __all__ = ["register", "run"]
 
 _TOKEN = "simulator"
 _PORT = 8787
-_N_ASSETS = 10
 _LOOK_S = 0.05
+_MAX_RUNS = 8
 
 _DESCRIPTION = """\
 Serves a market of random walks as Stork Fast does, signed with a key of its
@@ -43,6 +44,7 @@ examples:
   stork-codec simulate
   stork-codec simulate --assets 100 --tls --fault cut=1000
   stork-codec simulate --fault status=503:3:2 --fault wrong_key=10
+  stork-codec simulate --taxonomy taxonomy.json
   stork-codec simulate --flood
 """
 
@@ -59,13 +61,15 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="where to listen; loopback by default")
     add("--port", default=_PORT, type=_number(0, 65535), help=f"0: any ({_PORT})")
-    add(
+    market = parser.add_mutually_exclusive_group()
+    market.add_argument(
         "--assets",
-        default=_N_ASSETS,
         metavar="N",
         type=_number(1, 65535),
-        help=f"the market has the ids 1 to N ({_N_ASSETS})",
+        help="the market has the ids 1 to N; 10, with the symbols of"
+        " Taxonomy.example(), is the default",
     )
+    add_taxonomy(market, "or, it has these: ")
     add(
         "--token",
         help=f"what clients must have; by default STORK_TOKEN, or {_TOKEN!r}",
@@ -102,17 +106,22 @@ def run(args: Namespace) -> int:
     from codec.simulator import Simulator
 
     token = args.token or os.environ.get("STORK_TOKEN") or _TOKEN
-    simulator = Simulator(
-        host=args.host,
-        port=args.port,
-        assets=range(1, args.assets + 1),
-        token=token,
-        seed=args.seed,
-        tls=args.tls,
-        deflate=not args.no_deflate,
-        real_time_rate=args.real_time_rate,
-        ticks=not args.flood,
-    )
+    taxonomy = load_taxonomy(args)
+    try:
+        simulator = Simulator(
+            host=args.host,
+            port=args.port,
+            taxonomy=taxonomy,
+            assets=range(1, args.assets + 1) if args.assets else None,
+            token=token,
+            seed=args.seed,
+            tls=args.tls,
+            deflate=not args.no_deflate,
+            real_time_rate=args.real_time_rate,
+            ticks=not args.flood,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     for name, value in args.faults:
         setattr(simulator.faults, name, value)
     if not _is_loopback(args.host):
@@ -132,7 +141,7 @@ async def _serve(simulator: Simulator, token: str, args: Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
     async with simulator:
-        print(_welcome(simulator, token, args.assets), flush=True)
+        print(_welcome(simulator, token), flush=True)
         flooding = asyncio.create_task(_flood(simulator)) if args.flood else None
         await end.wait()
         if flooding is not None:
@@ -156,12 +165,13 @@ async def _flood(simulator: Simulator) -> None:
             await asyncio.sleep(_LOOK_S)
 
 
-def _welcome(simulator: Simulator, token: str, n_assets: int) -> str:
+def _welcome(simulator: Simulator, token: str) -> str:
     shown = _TOKEN if token == _TOKEN else "$STORK_TOKEN"
-    ids = ",".join(map(str, range(1, min(n_assets, 4) + 1)))
+    ids = simulator.market.asset_ids.tolist()
+    first = ",".join(map(str, ids[:4]))
     certificate = simulator.certificate
     trust = f" --ca {certificate}" if certificate else ""
-    watch = f"stork-codec watch {simulator.url} --assets 1-{n_assets}"
+    watch = f"stork-codec watch {simulator.url} --taxonomy {simulator.taxonomy_url}"
     watch += f" --signer {simulator.signer}"
     if token == _TOKEN:
         watch = f"STORK_TOKEN={token} {watch}"
@@ -170,14 +180,27 @@ def _welcome(simulator: Simulator, token: str, n_assets: int) -> str:
     return (
         f"url     {simulator.url}\n"
         f"signer  {simulator.signer}\n"
-        f"assets  1 to {n_assets}\n"
+        f"assets  {_ids_text(ids)}\n"
+        f"symbols {simulator.taxonomy_url}\n"
         f"watch   {watch}\n"
         "client  npx wscat -w 10"
         f' -c "{simulator.url}?channel=1s&message_type=signed_ecdsa"'
         f' -H "Authorization: Basic {shown}"'
-        f' -x \'{{"type":"subscribe","assets":[{ids}]}}\'{trust}\n'
+        f' -x \'{{"type":"subscribe","assets":[{first}]}}\'{trust}\n'
         "Ctrl-C ends it."
     )
+
+
+def _ids_text(ids: list[int]) -> str:
+    """Ids as 1-10,12, and where they end where they are many."""
+    # Ids that follow each other are as far from their places in the list.
+    runs = [
+        [i for _, i in run] for _, run in groupby(enumerate(ids), lambda x: x[1] - x[0])
+    ]
+    texts = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    if len(texts) > _MAX_RUNS:
+        texts = [*texts[:_MAX_RUNS], f"... {ids[-1]} ({len(ids):,} in all)"]
+    return ",".join(texts)
 
 
 def _faults_text() -> str:

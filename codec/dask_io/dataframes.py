@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import dask.dataframe as dd
 import pandas as pd
 
-from codec.dask_io.loading import ERRORS, Options, load, load_errors
+from codec.dask_io.loading import ERRORS, load, load_errors
 from codec.dask_io.parts import plan
+from codec.export.options import Options
 from codec.signatures import make_judge
 
 if TYPE_CHECKING:
@@ -55,25 +56,27 @@ def read_frames(
     zstd that have their index (local ones without it, too); other files stay whole.
 
     signer: one or several addresses, as `decode` takes `signers`; fills the columns
-    `signer` and `verified`. on_error: "raise" fails the partition with FileError (file,
-    line, why) or DamageError (file, byte, why); "skip" leaves out what is bad and
-    counts it in a warning of the log `codec.dask_io`; `read_errors` has each. Other
-    arguments as in `decode` and `to_arrow`.
+    `signer` and `verified`. on_error: "raise" fails the partition with MessageError
+    (file, line, why) or DamageError (file, byte, why); "skip" leaves out what is bad
+    and counts it in a warning of the log `codec.dask_io`; `read_errors` has each. Lines
+    without data (empty, or messages of another type) are passed over in both cases.
+    Other arguments as in `decode` and `to_arrow`.
 
     Raises RecordingError for no recording, SignatureError for a bad address,
     ValueError for a bad option, MissingDependencyError, and what the file system raises
     when files are looked for.
     """
-    make_judge(signer, on_bad_signature, True)  # says now what is wrong with them
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error is 'raise' or 'skip', not {on_error!r}")
-    if overflow not in ("raise", "null"):
-        raise ValueError(f"overflow is 'raise' or 'null', not {overflow!r}")
     options = Options(
-        signer, taxonomy, on_error, on_bad_signature, value_float, overflow
+        signers=signer,
+        taxonomy=taxonomy,
+        on_error=on_error,
+        on_bad_signature=on_bad_signature,
+        value_float=value_float,
+        overflow=overflow,
     )
+    make_judge(signer, on_bad_signature, True)  # says now what is wrong with a signer
     parts = plan(urlpath, blocksize, storage_options)
-    return _mapped(load, parts, options, options.schema, "read-frames")
+    return _mapped(load, parts, options, options.schema(), "read-frames")
 
 
 def read_errors(
@@ -87,12 +90,13 @@ def read_errors(
     `on_bad_signature="drop"`, leaves out: a row for each message, or damaged place.
 
     Columns: `path`; `line`, from 1, counted from byte `begin` of the file on in what
-    can be read; `offset`, the byte of the message; `code`, `reason`. Where a file is
-    damaged `line` is null, `offset` a byte of the file, and the code "damage". Reads
-    and decodes once more. Arguments as in `read_frames`.
+    can be read; `offset`, the byte of the message (of its payload where the signature
+    is bad); `code`, `reason`; `text`, the first 80 characters. Where a file is damaged
+    (code "damage") only `file_offset` says where. Reads and decodes once more.
+    Arguments as in `read_frames`.
     """
     make_judge(signer, "drop", True)
-    options = Options(signer, on_error="skip", on_bad_signature="drop")
+    options = Options(signers=signer, on_error="skip", on_bad_signature="drop")
     parts = plan(urlpath, blocksize, storage_options)
     return _mapped(load_errors, parts, options, ERRORS, "read-errors")
 

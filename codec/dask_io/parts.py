@@ -53,6 +53,11 @@ class Part:
         """The file's name for people."""
         return url_of(self.fs, self.path)
 
+    @property
+    def name(self) -> str:
+        """What errors call it: lines count from its first byte on."""
+        return f"{self.url} from byte {self.begin} on" if self.begin else self.url
+
 
 def plan(
     urlpath: Urls,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from codec.errors import FeedError
+from codec.tokens import unfit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -53,7 +54,7 @@ class Secret:
     __slots__ = ("_token",)
 
     def __init__(self, token: Token) -> None:
-        reason = "" if callable(token) else _unfit(token)
+        reason = "" if callable(token) else unfit(token)
         kind = ValueError if isinstance(token, str) else TypeError
         self._token = token
         del token  # nor does a traceback that shows variables
@@ -80,7 +81,7 @@ class Secret:
                 token = await given if inspect.isawaitable(given) else given
         except Exception as error:
             return None, type(error).__name__
-        reason = _unfit(token)
+        reason = unfit(token)
         if reason:
             return None, reason
         return Headers({"Authorization": f"Basic {token}"}), ""
@@ -93,12 +94,3 @@ def token_endpoint(url: str, secret: Secret) -> Callable[[], Awaitable[Endpoint]
         return Endpoint(url, await secret.header())
 
     return endpoint
-
-
-def _unfit(token: object) -> str:
-    """Why a token fits no header, or an empty text."""
-    if not isinstance(token, str):
-        return f"a token is a str, not {type(token).__name__}"
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        return "a token is printable ASCII without spaces"
-    return ""

@@ -15,6 +15,7 @@ from codec.feeds.endpoint import Secret, token_endpoint
 from codec.feeds.feed import Feed
 from codec.feeds.intake import Intake
 from codec.feeds.stats import Stats
+from codec.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -57,7 +58,8 @@ class FastFeed(Feed[Batch]):
     signers, on_bad_signature: as in `codec.decode`; "raise" raises BadSignatureError
     out of the iteration, which can be gone on with: the good messages come next.
     max_age: seconds; messages older than that when they arrive are taken out, counted
-    in `stats.stale`. taxonomy: the id that is expected; another one is an event.
+    in `stats.stale`. taxonomy: the id that is expected, or the Taxonomy (one of several
+    ids expects none of them first); another one is an event.
 
     on_overflow: what happens when messages come faster than they are asked for, and
     `max_queue_len` bytes wait: "wait" stops reading, so that the server has to hold
@@ -87,7 +89,7 @@ class FastFeed(Feed[Batch]):
         signers: Signers | None = None,
         on_bad_signature: OnBadSignature = "raise",
         max_age: float | None = None,
-        taxonomy: int | None = None,
+        taxonomy: int | Taxonomy | None = None,
         on_overflow: OnOverflow = "wait",
         max_queue_len: int = 16 << 20,
         urls: Sequence[str] | None = None,
@@ -118,6 +120,9 @@ class FastFeed(Feed[Batch]):
             absent_after = silence
         if min(silence, absent_after, 1 if max_age is None else max_age) <= 0:
             raise ValueError("silence, absent_after and max_age are positive seconds")
+        if isinstance(taxonomy, Taxonomy):
+            ids = taxonomy.taxonomy_ids
+            taxonomy = ids[0] if len(ids) == 1 else None
         verify = (
             None if signers is None else partial(signatures.verify, signers=signers)
         )

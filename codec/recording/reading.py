@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -180,11 +180,15 @@ def read_part(
     Lines count from `begin` on.
     """
     source = Source(file, None if is_text else end)
+    text_offset = None if begin else 0
     if is_text:
-        text_pieces: Iterator[Text | Damage] = line_pieces(source, begin, end)
+        of_lines = line_pieces(source, begin, end)
+        found = list(islice(of_lines, 1))
+        text_offset = found[0].offset if found else None
+        text_pieces: Iterator[Text | Damage] = chain(found, of_lines)
     else:
         text_pieces = pieces(source, path, begin)
-    for item in _chunks(text_pieces, _Place(0, None if begin else 0), unended):
+    for item in _chunks(text_pieces, _Place(0, text_offset), unended):
         if isinstance(item, Damage):
             _report(path, item, on_damage)
         else:

@@ -8,10 +8,10 @@ import random
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from codec import checksum_address, keccak256
+from codec import Taxonomy, checksum_address, keccak256
 from codec.simulator import flood as _flood
 from codec.simulator.connection import Connection
-from codec.simulator.market import Market
+from codec.simulator.market import Market, named_assets
 from codec.simulator.messages import Messages, Subscription, next_taxonomy_id
 from codec.simulator.server import Refused, Server
 from codec.simulator.ticks import PERIODS_NS, REAL_TIME, Group, RealTime, Ticker
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Simulator", "SimulatorConnection"]
 
 _CHANNELS = (*PERIODS_NS, REAL_TIME)
+_TAXONOMY_PATH = "/v1/taxonomy"
 _MESSAGE_TYPES = ("unsigned", "signed_ecdsa")
 
 
@@ -58,9 +59,11 @@ class SimulatorConnection(Connection):
 class Simulator(Server):
     """A Stork Fast server with a market, or a recording, of its own.
 
-    host, port: where it listens; a port of 0 finds one. assets: the market's ids.
-    token: what clients must have; None: anything will do. key: signs the messages; made
-    from the seed by default. seed: of the walks and all else that is random. tls: with
+    host, port: where it listens; a port of 0 finds one. taxonomy: names the assets, by
+    default `Taxonomy.example()`. assets: the market's ids, by default those of the
+    taxonomy. taxonomy_id: by default the only one that the taxonomy has. token: what
+    clients must have; None: anything will do. key: signs the messages; made from the
+    seed by default. seed: of the walks and all else that is random. tls: with
     a certificate made at the start. deflate: negotiate permessage-deflate, or the
     `Deflate` to ask for. time_ns: the clock of ticks and timestamps. limit: how many
     messages a connection gets. real_time_rate: messages a second on `real_time`, 1,000
@@ -78,11 +81,12 @@ class Simulator(Server):
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        assets: Iterable[int] = range(1, 11),
+        taxonomy: Taxonomy | None = None,
+        assets: Iterable[int] | None = None,
         token: str | None = "simulator",
         key: Key | None = None,
         seed: int = 0,
-        taxonomy_id: int = 1,
+        taxonomy_id: int | None = None,
         tls: bool = False,
         deflate: bool | Deflate = True,
         time_ns: Callable[[], int] = time.time_ns,
@@ -104,7 +108,12 @@ class Simulator(Server):
         )
         if not real_time_rate > 0:
             raise ValueError(f"real_time_rate must be above 0, not {real_time_rate}")
-        self.market = Market(assets, seed=seed)
+        taxonomy_id, symbols = named_assets(
+            Taxonomy.example() if taxonomy is None else taxonomy, taxonomy_id
+        )
+        self.market = Market(
+            symbols if assets is None else assets, seed=seed, symbols=symbols
+        )
         self.replayed = asyncio.Event()
         self._messages = Messages(
             self.market,
@@ -129,6 +138,21 @@ class Simulator(Server):
         """The address that signs."""
         public = self._messages.key.public_key.format(compressed=False)
         return checksum_address(keccak256(public[1:])[12:])
+
+    @property
+    def taxonomy_url(self) -> str:
+        """Where clients get the symbols."""
+        return f"http{self.url.removeprefix('ws').removesuffix('/ws')}{_TAXONOMY_PATH}"
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """What `GET /v1/taxonomy` says now."""
+        taxonomy_id = self._messages.taxonomy_id
+        if self.faults.taxonomy_change:
+            taxonomy_id = next_taxonomy_id(taxonomy_id)
+        ids = self.market.asset_ids.tolist()
+        names = {i: self.market.symbol(i) for i in ids}
+        return Taxonomy.from_ids(names, taxonomy_id)
 
     async def start(self) -> None:
         await super().start()
@@ -238,16 +262,9 @@ class Simulator(Server):
         return SimulatorConnection(self, headers, channel, kind, "addtl_attrs" in given)
 
     def fetch(self, path: str) -> bytes:
-        if path != "/v1/taxonomy":
+        if path != _TAXONOMY_PATH:
             return super().fetch(path)
-        taxonomy_id = self._messages.taxonomy_id
-        if self.faults.taxonomy_change:
-            taxonomy_id = next_taxonomy_id(taxonomy_id)
-        assets = [
-            {"name": self.market.symbol(i), "asset_id": i}
-            for i in self.market.asset_ids.tolist()
-        ]
-        return json.dumps({"taxonomy_id": taxonomy_id, "assets": assets}).encode()
+        return self.taxonomy.to_json().encode()
 
     def on_request(self, connection: Connection, item: Any) -> None:
         """Subscribes or unsubscribes, and says so; ids that it has not are refused."""

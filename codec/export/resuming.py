@@ -1,0 +1,165 @@
+"""Which inputs of a folder of outputs are done, so that a second run does the rest."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Self
+
+from codec.addresses import checksum_address, read_signers
+from codec.errors import ExportError, RecordingError
+from codec.recording import read_index
+from codec.recording.disk import sync_file, sync_folder
+from codec.recording.naming import PART
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from codec.export.inputs import Input
+    from codec.export.options import Options
+
+__all__ = ["LIST", "DoneList", "digest_of"]
+
+LIST = ".stork-codec-done.ndjson"
+
+
+def digest_of(options: Options, *more: object) -> str:
+    """A name for all that decides what an output holds."""
+    taxonomy, assets = options.taxonomy, options.assets
+    values = (
+        None if taxonomy is None else sorted(taxonomy.items()),
+        options.value_float,
+        options.overflow,
+        None if assets is None else sorted(map(repr, assets)),
+        options.start_ns,
+        options.end_ns,
+        options.clock if (options.start_ns, options.end_ns) != (None, None) else None,
+        None if options.signers is None else _addresses(options.signers),
+        options.on_bad_signature if options.signers is not None else None,
+        *more,
+    )
+    return sha256(repr(values).encode()).hexdigest()[:16]
+
+
+def _addresses(signers: Any) -> list[str]:
+    return sorted(map(checksum_address, read_signers(signers)))
+
+
+class DoneList:
+    """A line for each input that is done, in a file of the folder of outputs.
+
+    The file is locked as long as this is open, so that one run at a time writes into
+    the folder. A line that a crash has cut short counts as none.
+    """
+
+    def __init__(self, folder: Path, digest: str) -> None:
+        self._folder = folder
+        self._digest = digest
+        self._fd = os.open(folder / LIST, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._fd)
+            raise ExportError(f"{folder}: another run is writing here") from None
+        with open(folder / LIST, "rb") as file:
+            data = file.read()
+        self._ends_well = not data or data.endswith(b"\n")
+        self.records = [
+            record for line in data.splitlines() if (record := _parsed(line))
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def check(self) -> None:
+        """Raises ExportError where what is done was done with other options."""
+        if any(record["options"] != self._digest for record in self.records):
+            raise ExportError(
+                f"{self._folder}: what is here was made with other options;"
+                " --force (force=True) makes it anew"
+            )
+
+    def forget(self) -> None:
+        """Takes nothing for done any more."""
+        os.ftruncate(self._fd, 0)
+        self.records, self._ends_well = [], True
+
+    def find(self, source: Input) -> dict[str, Any] | None:
+        """The record of an input, if it is done and what it became is still there."""
+        identity = _identity(source)
+        for record in reversed(self.records):
+            if _is_same(record["input"], identity) and all(
+                _has_len(self._folder / name, size)
+                for name, size in record["outputs"].items()
+            ):
+                return record
+        return None
+
+    def add(self, sources: list[Input], outputs: dict[str, int]) -> None:
+        """Notes inputs as done. outputs: the files that they became, and their bytes."""
+        records = [
+            {"input": _identity(source), "options": self._digest, "outputs": outputs}
+            for source in sources
+        ]
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        data = text.encode() if self._ends_well else b"\n" + text.encode()
+        self._ends_well = False
+        while data:
+            data = data[os.write(self._fd, data) :]
+        sync_file(self._fd)
+        sync_folder(self._folder)
+        self._ends_well = True
+        self.records += records
+
+    def owner(self, output: str) -> str | None:
+        """The path of the input of which an output was made; None for a stranger."""
+        for record in self.records:
+            if output in record["outputs"]:
+                path: str = record["input"]["path"]
+                return path
+        return None
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = json.loads(line)
+        is_whole = {"input", "options", "outputs"} <= set(record)
+    except (ValueError, TypeError):
+        return None
+    return record if is_whole else None
+
+
+def _identity(source: Input) -> dict[str, Any]:
+    """An input's path, size and time, and its SHA-256 if its recorder has noted it."""
+    path = os.path.realpath(source.path)
+    values = {
+        "path": path.removesuffix(PART),
+        "size": source.size,
+        "mtime_ns": source.mtime_ns,
+        "sha256": None,
+    }
+    try:
+        index = None if path.endswith(PART) else read_index(source.path)
+    except RecordingError:
+        index = None
+    if index is not None and index.segment_len == source.size:
+        values["sha256"] = index.segment_sha256
+    return values
+
+
+def _is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    if one["sha256"] is not None and other["sha256"] is not None:
+        return bool(one["sha256"] == other["sha256"])
+    return all(one[name] == other[name] for name in ("path", "size", "mtime_ns"))
+
+
+def _has_len(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
