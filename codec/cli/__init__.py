@@ -24,6 +24,7 @@ _COMMANDS = (
     "watch",
     "record",
     "replay",
+    "decode",
     "demo",
     "simulate",
 )
@@ -38,6 +39,7 @@ examples:
   STORK_TOKEN=... stork-codec record wss://fast.jp.stork-oracle.network/ws \\
       --assets 1-20 --channel 100ms -o recordings
   stork-codec replay recordings/ --from 2025-12-01T17:00Z --speed 10
+  stork-codec decode recordings/ -o prices.parquet
   stork-codec demo
   stork-codec simulate --tls --fault cut=1000
 """

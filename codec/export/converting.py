@@ -11,6 +11,8 @@ from codec.errors import ErrorCode
 from codec.export.faults import HARMLESS, fault_at, faults_of, line_starts
 from codec.export.selecting import AssetFilter, in_time
 from codec.export.summary import Summary
+from codec.monitor import Monitor
+from codec.notices import NoticeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +58,9 @@ class Converter:
         self._options = options
         self._on_fault = on_fault
         self._decoder = _decoder(options)
+        self._monitor = (
+            None if options.period_ns is None else Monitor(period_ns=options.period_ns)
+        )
         self._assets = None if options.assets is None else AssetFilter(options.assets)
 
     def table(self, chunk: Chunk, path: str) -> pa.Table:
@@ -85,6 +90,10 @@ class Converter:
         summary = self.summary
         summary.n_lines += batch.n_messages + batch.n_errors
         summary.n_messages += batch.n_messages
+        if self._monitor is not None:
+            self._monitor.observe(batch)
+            summary.n_gaps = int(self._monitor.counts[NoticeKind.GAP])
+            summary.n_missing = self._monitor.missing
         if batch.verified is not None:
             n_verified = int(np.count_nonzero(batch.verified))
             summary.n_unverified += batch.n_messages - n_verified

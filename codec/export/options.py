@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from codec import arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Collection
 
     import pyarrow as pa
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Assets", "Clock", "Options"]
 
-Assets: TypeAlias = "AbstractSet[int | tuple[int, int]]"
+Assets: TypeAlias = "Collection[int | tuple[int | None, int]]"
 Clock: TypeAlias = Literal["message", "receive"]
 
 
@@ -30,15 +30,19 @@ class Options:
 
     taxonomy: adds the column symbol. value_float: adds the column value_float.
     overflow: "raise", or "null" for values beyond 38 digits. assets: only these, each
-    an asset id (of any taxonomy) or a pair (taxonomy id, asset id). start_ns, end_ns:
-    only messages from then on, and before then, by the `clock`: "message", their own
-    timestamps, or "receive", when they were received (lines without that time are left
-    out, and parts of segments passed over by their indexes).
+    an asset id or a pair (taxonomy id, asset id); None is any taxonomy.
+
+    start_ns, end_ns: only messages from then on, and before then, by the `clock`:
+    "message", their own timestamps, or "receive", when they were received (lines
+    without that time are left out, and parts of segments passed over by indexes).
 
     on_error: "raise" ends with the first bad message, "skip" lists it and goes on.
     signers: whose signatures are good; adds the columns signer and verified.
     on_bad_signature: "raise", "mark" keeps the rows, "drop" lists the message and
-    leaves it out. threads: workers of the decoder, 0 for one on each core.
+    leaves it out. period_ns: the time between two messages of the channel, if the
+    summary shall say what is missing. threads: 1 does all on one thread, otherwise
+    rows are written while the next ones are decoded, by so many workers (0: one on
+    each core).
     """
 
     taxonomy: Taxonomy | None = None
@@ -51,7 +55,8 @@ class Options:
     on_error: OnError = "raise"
     signers: Signers | None = None
     on_bad_signature: OnBadSignature = "raise"
-    threads: int = 1
+    period_ns: int | None = None
+    threads: int = 0
 
     def __post_init__(self) -> None:
         for name, allowed in (

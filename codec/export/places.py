@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 from contextlib import suppress
+from glob import escape
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from codec.errors import ExportError
@@ -35,7 +36,7 @@ def clear_stale(folder: Path, name: str = "") -> list[Path]:
     Raises ExportError where a run is still at work on the output of that name.
     """
     removed = []
-    for path in sorted(folder.glob(f".{name or '*'}.????????{_TEMPORARY}")):
+    for path in sorted(folder.glob(f".{escape(name) or '*'}.????????{_TEMPORARY}")):
         if _is_in_use(path):
             if name:
                 raise ExportError(f"{folder / name}: another run is writing this")

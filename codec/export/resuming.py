@@ -6,22 +6,25 @@ import fcntl
 import json
 import os
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from codec.addresses import checksum_address, read_signers
 from codec.errors import ExportError, RecordingError
+from codec.known import read_known_signers
 from codec.recording import read_index
 from codec.recording.disk import sync_file, sync_folder
 from codec.recording.naming import PART
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from codec.export.inputs import Input
     from codec.export.options import Options
+    from codec.known import Signers
 
 __all__ = ["LIST", "DoneList", "digest_of"]
 
+_FIELDS = {"inputs", "options", "outputs"}
 LIST = ".stork-codec-done.ndjson"
 
 
@@ -43,8 +46,8 @@ def digest_of(options: Options, *more: object) -> str:
     return sha256(repr(values).encode()).hexdigest()[:16]
 
 
-def _addresses(signers: Any) -> list[str]:
-    return sorted(map(checksum_address, read_signers(signers)))
+def _addresses(signers: Signers) -> list[str]:
+    return [bytes(address).hex() for address in read_known_signers(signers)[0]]
 
 
 class DoneList:
@@ -66,7 +69,7 @@ class DoneList:
         with open(folder / LIST, "rb") as file:
             data = file.read()
         self._ends_well = not data or data.endswith(b"\n")
-        self.records = [
+        self.records: list[dict[str, Any]] = [
             record for line in data.splitlines() if (record := _parsed(line))
         ]
 
@@ -84,54 +87,49 @@ class DoneList:
                 " --force (force=True) makes it anew"
             )
 
-    def forget(self) -> None:
-        """Takes nothing for done any more."""
-        os.ftruncate(self._fd, 0)
-        self.records, self._ends_well = [], True
-
     def find(self, source: Input) -> dict[str, Any] | None:
         """The record of an input, if it is done and what it became is still there."""
         identity = _identity(source)
         for record in reversed(self.records):
-            if _is_same(record["input"], identity) and all(
+            if any(_is_same(one, identity) for one in record["inputs"]) and all(
                 _has_len(self._folder / name, size)
                 for name, size in record["outputs"].items()
             ):
                 return record
         return None
 
-    def add(self, sources: list[Input], outputs: dict[str, int]) -> None:
-        """Notes inputs as done. outputs: the files that they became, and their bytes."""
-        records = [
-            {"input": _identity(source), "options": self._digest, "outputs": outputs}
-            for source in sources
-        ]
-        text = "".join(json.dumps(record) + "\n" for record in records)
-        data = text.encode() if self._ends_well else b"\n" + text.encode()
+    def record(self, sources: Sequence[Input], outputs: dict[str, int]) -> bytes:
+        """What `append` takes. outputs: what the inputs became, and how many bytes."""
+        record = {
+            "inputs": [_identity(source) for source in sources],
+            "options": self._digest,
+            "outputs": outputs,
+        }
+        return json.dumps(record).encode() + b"\n"
+
+    def append(self, record: bytes) -> None:
+        """Notes inputs as done."""
+        data = record if self._ends_well else b"\n" + record
         self._ends_well = False
         while data:
             data = data[os.write(self._fd, data) :]
         sync_file(self._fd)
         sync_folder(self._folder)
         self._ends_well = True
-        self.records += records
+        self.records.append(json.loads(record))
 
-    def owner(self, output: str) -> str | None:
-        """The path of the input of which an output was made; None for a stranger."""
-        for record in self.records:
-            if output in record["outputs"]:
-                path: str = record["input"]["path"]
-                return path
-        return None
+    def is_ours(self, output: str) -> bool:
+        """Whether an earlier run has made that file."""
+        return any(output in record["outputs"] for record in self.records)
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        record: dict[str, Any] = json.loads(line)
-        is_whole = {"input", "options", "outputs"} <= set(record)
-    except (ValueError, TypeError):
+        record = json.loads(line)
+    except ValueError:
         return None
-    return record if is_whole else None
+    is_whole = isinstance(record, dict) and set(record) >= _FIELDS
+    return cast("dict[str, Any]", record) if is_whole else None
 
 
 def _identity(source: Input) -> dict[str, Any]:

@@ -39,14 +39,13 @@ class AssetFilter:
         self._anywhere = np.zeros(_N_IDS, np.bool_)
         self._within: dict[int, NDArray[np.bool_]] = {}
         for asset in assets:
-            if isinstance(asset, tuple):
-                taxonomy_id, asset_id = asset
-                answers = self._within.setdefault(
-                    taxonomy_id, np.zeros(_N_IDS, np.bool_)
-                )
-                answers[asset_id] = True
-            else:
-                self._anywhere[asset] = True
+            taxonomy_id, asset_id = asset if isinstance(asset, tuple) else (None, asset)
+            if taxonomy_id is None:
+                self._anywhere[asset_id] = True
+                continue
+            if taxonomy_id not in self._within:
+                self._within[taxonomy_id] = np.zeros(_N_IDS, np.bool_)
+            self._within[taxonomy_id][asset_id] = True
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """The rows that are wanted, in their order."""

@@ -26,7 +26,9 @@ class Summary:
     and the highest timestamp among those, None without any. bad: messages listed or
     dropped, by code. passed: lines that hold no data (empty, or messages of another
     type), by code. n_unverified: messages kept although their signature is bad.
-    n_damaged: places where an input could not be read. n_overflowed: values beyond 38
+    n_damaged: places where an input could not be read. n_gaps, n_missing: gaps between
+    the messages, before any filter, and how many are missing; None where the channel is
+    not known. n_overflowed: values beyond 38
     digits that became null. n_files, written_len: outputs and their bytes.
     """
 
@@ -42,6 +44,8 @@ class Summary:
     passed: Counter[str] = field(default_factory=Counter)
     n_unverified: int = 0
     n_damaged: int = 0
+    n_gaps: int | None = None
+    n_missing: int | None = None
     n_overflowed: int = 0
     n_files: int = 0
     written_len: int = 0
