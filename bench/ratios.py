@@ -31,6 +31,7 @@ class Scale:
 
     lines_len: int
     reference_len: int
+    python_len: int
     n_frames: int
     n_calls: int
     """Calls in one timed loop, of functions that take about a microsecond."""
@@ -53,6 +54,7 @@ class Scale:
 FULL = Scale(
     lines_len=64 * MIB,
     reference_len=64 * MIB,
+    python_len=8 * MIB,
     n_frames=100_000,
     n_calls=2000,
     n_signatures=10_000,
@@ -69,6 +71,7 @@ FULL = Scale(
 QUICK = Scale(
     lines_len=8 * MIB,
     reference_len=MIB // 2,
+    python_len=MIB // 2,
     n_frames=5000,
     n_calls=200,
     n_signatures=1000,
@@ -101,6 +104,11 @@ class Inputs:
     @cached_property
     def for_reference(self) -> Workload:
         return signed_of_len(100, self.scale.reference_len)
+
+    @cached_property
+    def for_python(self) -> Workload:
+        """For what takes a microsecond for each update."""
+        return signed_of_len(100, self.scale.python_len)
 
     @cached_property
     def small_frames(self) -> Workload:

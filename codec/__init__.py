@@ -27,7 +27,7 @@ from codec.api import (
     encode,
     to_frame,
 )
-from codec.batch import Batch
+from codec.batch import Batch, Columns
 from codec.dtypes import (
     ERROR_DTYPE,
     MESSAGE_DTYPE,
@@ -72,9 +72,6 @@ from codec.signatures import (
 )
 from codec.taxonomy import Taxonomy
 
-if _TYPE_CHECKING:
-    from codec.frames import decode_frames as decode_frames
-
 __all__ = [
     "ERROR_DTYPE",
     "MESSAGE_DTYPE",
@@ -86,6 +83,7 @@ __all__ = [
     "Batch",
     "ChainError",
     "CodecError",
+    "Columns",
     "DamageError",
     "DecodeError",
     "Decoder",
@@ -125,14 +123,19 @@ __all__ = [
     "verify",
 ]
 
+if _TYPE_CHECKING:
+    from codec.arrow import to_arrow as to_arrow
+    from codec.frames import decode_frames as decode_frames
+
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> _Any:
-    """What is loaded when it is first asked for: `codec.reference`, and functions that
-    need packages of an extra."""
+    """What is loaded when it is asked for: `reference`, and what needs pyarrow."""
     if name == "reference":
         return _import_module("codec.reference")
+    if name == "to_arrow":
+        return _import_module("codec.arrow").to_arrow
     if name == "decode_frames":
         return _import_module("codec.frames").decode_frames
     raise AttributeError(f"module 'codec' has no attribute {name!r}")

@@ -85,10 +85,18 @@ cdef extern from "codec.h" nogil:
         uint8_t *data
         size_t capacity
 
+    enum:
+        CODEC_COLUMN_VALUE
+        CODEC_COLUMN_TIMESTAMP
+        CODEC_COLUMN_TAXONOMY
+        CODEC_COLUMN_ASSET
+        CODEC_COLUMN_STATUS
+
     ctypedef struct codec_output:
         codec_buffer updates, messages, payloads, errors
+        codec_buffer *columns
         size_t n_updates, n_messages, payloads_len, n_errors
-        bint keep_payloads, pinned
+        bint keep_payloads, columnar, pinned, wide
 
     ctypedef struct codec_span:
         const uint8_t *data
@@ -104,6 +112,9 @@ cdef extern from "codec.h" nogil:
     int codec_output_copy(codec_output *, const codec_output *)
     int codec_output_expect(codec_output *, size_t, size_t)
     void codec_output_finish(codec_output *)
+    int codec_output_split(codec_output *, const codec_update *, size_t)
+    void codec_columns_join(codec_update *, const codec_output *)
+    void codec_receive_times(uint64_t *, size_t, const codec_message *, size_t)
     int codec_spans_decode(
         codec_output *, const codec_span *, size_t, int, uint64_t, bint)
     int codec_lines_decode(
@@ -297,6 +308,7 @@ cdef cnp.dtype BYTES = np.dtype(np.uint8)
 cdef cnp.dtype BOOLS = np.dtype(np.bool_)
 cdef cnp.dtype UINT16S = np.dtype(np.uint16)
 cdef cnp.dtype INT64S = np.dtype(np.int64)
+cdef cnp.dtype UINT64S = np.dtype(np.uint64)
 
 
 def struct_offsets():
@@ -339,6 +351,7 @@ except ValueError as error:
     raise ImportError(f"STORK_CODEC_ISA: {error}") from None
 
 
+include "_core_columns.pxi"
 include "_core_batch.pxi"
 include "_core_spans.pxi"
 include "_core_known.pxi"

@@ -1,27 +1,4 @@
-# Results: the memory that C writes, and the arrays and batches that look at it.
-
-cdef class Buffers:
-    """Owns the memory of results; every array that looks at it keeps it alive."""
-
-    cdef codec_output out
-
-    def __dealloc__(self):
-        codec_output_release(&self.out)
-
-
-cdef cnp.ndarray view_of(object owner, cnp.dtype dtype, uint8_t *data, size_t n):
-    """n items of the owner's memory, which the array keeps alive."""
-    cdef cnp.npy_intp shape = n
-    if n == 0:
-        return np.empty(0, dtype)
-    # The call takes over a reference to the dtype; so does the base to the owner.
-    cnp.Py_INCREF(dtype)
-    cdef cnp.ndarray array = PyArray_NewFromDescr(
-        <PyTypeObject *>cnp.ndarray, <cnp.PyArray_Descr *>dtype, 1, &shape, NULL,
-        data, cnp.NPY_ARRAY_DEFAULT, NULL)
-    cnp.set_array_base(array, owner)
-    return array
-
+# Batches: what a decoding call gives.
 
 cdef class BatchBase:
     """The arrays of one decoding call; codec.batch.Batch adds what needs no C."""
@@ -29,6 +6,9 @@ cdef class BatchBase:
     cdef Buffers _buffers
     cdef codec_output _out  # pointers and counts as they were at the end of the call
     cdef cnp.ndarray _updates, _messages, _errors, _payload_arena
+    cdef Columns _columns
+    # Whether the memory is the batch's own, and not a Decoder's that it uses again.
+    cdef readonly bint is_owner
     # ndarray[SIGNER_DTYPE] and ndarray[bool], a row per message; None: not verified
     cdef readonly object signers, verified
 
@@ -39,10 +19,37 @@ cdef class BatchBase:
     @cython.critical_section  # without the GIL two threads may meet here
     def updates(self):
         """ndarray[UPDATE_DTYPE], shape (n,): one row per asset and message."""
-        if self._updates is None:
+        if self._updates is None and self._out.columnar:
+            self._updates = self.join()
+        elif self._updates is None:
             self._updates = view_of(
                 self._buffers, UPDATES, self._out.updates.data, self._out.n_updates)
         return self._updates
+
+    cdef cnp.ndarray join(self):
+        cdef cnp.ndarray rows = np.empty(self._out.n_updates, UPDATES)
+        cdef codec_update *data = <codec_update *>cnp.PyArray_DATA(rows)
+        with nogil:
+            codec_columns_join(data, &self._out)
+        return rows
+
+    @property
+    @cython.critical_section
+    def columns(self):
+        """The updates as `Columns`."""
+        if self._columns is None and self._out.columnar:
+            self._columns = columns_new(self._buffers, &self._out)
+        elif self._columns is None:
+            self._columns = columns_split(
+                <const codec_update *>self._out.updates.data, self._out.n_updates)
+        return self._columns
+
+    def own_columns(self):
+        """The updates as `Columns` that no other call overwrites."""
+        if not self._out.columnar:
+            return columns_split(
+                <const codec_update *>self._out.updates.data, self._out.n_updates)
+        return self.columns if self.is_owner else self.copy().columns
 
     @property
     @cython.critical_section
@@ -139,4 +146,5 @@ cdef BatchBase batch_new(type batch_type, Buffers buffers):
     cdef BatchBase batch = batch_type.__new__(batch_type)
     batch._buffers = buffers
     batch._out = buffers.out
+    batch.is_owner = True
     return batch

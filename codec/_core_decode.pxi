@@ -49,6 +49,7 @@ cdef class Job:
         cdef size_t start
         cdef object failure = None
         part.out.keep_payloads = self.keep_payloads
+        part.out.columnar = self.buffers.out.columnar
         spans.own_arena = self.own_arena
         while status == 0 and not codec_job_stopped(self.job):
             number = codec_job_claim(self.job)
@@ -67,6 +68,7 @@ cdef class Job:
                 if status == 0:
                     status = codec_spans_decode(
                         &part.out, spans.spans, spans.n, form, 0, self.stop)
+                    codec_output_finish(&part.out)
                 status = codec_job_commit(
                     self.job, number, &part.out, status, spans.n)
         if failure is not None:
@@ -107,11 +109,12 @@ cdef class DecoderBase:
 
     def __cinit__(
         self, type batch_type not None, payloads, threads, bint once,
-        Judge judge=None
+        Judge judge=None, bint columnar=False
     ):
         self.batch_type = batch_type
         self.buffers = Buffers.__new__(Buffers)
         self.buffers.out.keep_payloads = bool(payloads)
+        self.buffers.out.columnar = columnar
         self.threads = worker_count(threads)
         self.once = once
         self.judge = judge
@@ -148,6 +151,7 @@ cdef class DecoderBase:
         if self.once:
             codec_output_trim(out)
         cdef BatchBase batch = batch_new(self.batch_type, self.buffers)
+        batch.is_owner = self.once
         if judged is not None:
             batch.signers, batch.verified = judged
         return batch

@@ -1,7 +1,6 @@
 # Checks on a stream of batches: what the C loop remembers, and arrays that look at it.
 
 cdef cnp.dtype NOTICES = _dtypes.NOTICE_DTYPE
-cdef cnp.dtype UINT64S = np.dtype(np.uint64)
 cdef cnp.ndarray NO_NOTICES = np.empty(0, NOTICES)
 NO_NOTICES.setflags(write=False)
 

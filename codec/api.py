@@ -39,6 +39,7 @@ __all__ = [
 Payload: TypeAlias = "bytes | bytearray | memoryview"
 Message: TypeAlias = "Payload | str"
 OnError: TypeAlias = Literal["raise", "skip"]
+Layout: TypeAlias = Literal["rows", "columns"]
 Integers: TypeAlias = "Sequence[int] | NDArray[Any]"
 
 _UINT16 = np.dtype(np.uint16)
@@ -54,7 +55,7 @@ class Decoder(_core.DecoderBase[Batch]):
     one that enters meanwhile gets a RuntimeError.
 
     payloads: keep the raw bytes of signed messages. threads: workers for large inputs,
-    0 for one on each core. signers, on_bad_signature: as in `decode`.
+    0 for one on each core. signers, on_bad_signature, layout: as in `decode`.
     """
 
     __slots__ = ()
@@ -66,9 +67,11 @@ class Decoder(_core.DecoderBase[Batch]):
         threads: int = 1,
         signers: Signers | None = None,
         on_bad_signature: OnBadSignature = "raise",
+        layout: Layout = "rows",
     ) -> Self:
         judge = make_judge(signers, on_bad_signature, payloads)
-        return super().__new__(cls, Batch, payloads, threads, False, judge)
+        columnar = _is_columnar(layout)
+        return super().__new__(cls, Batch, payloads, threads, False, judge, columnar)
 
 
 def decode(
@@ -79,6 +82,7 @@ def decode(
     threads: int = 1,
     signers: Signers | None = None,
     on_bad_signature: OnBadSignature = "raise",
+    layout: Layout = "rows",
 ) -> Batch:
     """Decodes one message, or all of an iterable (list, tuple, object array, ...).
 
@@ -98,6 +102,10 @@ def decode(
     all is decoded; "mark" keeps them; "drop" takes them out and lists them in
     `Batch.errors`.
 
+    layout: what the updates are decoded into, `Batch.updates` ("rows") or
+    `Batch.columns` ("columns": for Arrow and for work on whole columns). A Batch makes
+    the other form of them when it is asked for.
+
     Raises DecodeError, BadSignatureError (with code, index and offset), TypeError for
     what is no message and no iterable, SignatureError for a signer's address that is
     none, ValueError for a bad option, MemoryError.
@@ -105,7 +113,8 @@ def decode(
     judge = None
     if signers is not None or on_bad_signature != "raise":
         judge = make_judge(signers, on_bad_signature, payloads)
-    decoder = _core.DecoderBase(Batch, payloads, threads, True, judge)
+    columnar = layout != "rows" and _is_columnar(layout)
+    decoder = _core.DecoderBase(Batch, payloads, threads, True, judge, columnar)
     return decoder.decode(messages, on_error=on_error)
 
 
@@ -117,6 +126,7 @@ def decode_lines(
     threads: int = 1,
     signers: Signers | None = None,
     on_bad_signature: OnBadSignature = "raise",
+    layout: Layout = "rows",
 ) -> Batch:
     r"""Decodes messages that stand in one buffer, each on a line (`\n`) of its own.
 
@@ -127,7 +137,8 @@ def decode_lines(
     judge = None
     if signers is not None or on_bad_signature != "raise":
         judge = make_judge(signers, on_bad_signature, payloads)
-    decoder = _core.DecoderBase(Batch, payloads, threads, True, judge)
+    columnar = layout != "rows" and _is_columnar(layout)
+    decoder = _core.DecoderBase(Batch, payloads, threads, True, judge, columnar)
     return decoder.decode_lines(buffer, on_error=on_error)
 
 
@@ -138,6 +149,7 @@ def decode_payloads(
     threads: int = 1,
     signers: Signers | None = None,
     on_bad_signature: OnBadSignature = "raise",
+    layout: Layout = "rows",
 ) -> Batch:
     """Decodes one raw binary payload, or all of a sequence; always keeps the payloads.
 
@@ -147,7 +159,8 @@ def decode_payloads(
     judge = None
     if signers is not None or on_bad_signature != "raise":
         judge = make_judge(signers, on_bad_signature, True)
-    decoder = _core.DecoderBase(Batch, True, threads, True, judge)
+    columnar = layout != "rows" and _is_columnar(layout)
+    decoder = _core.DecoderBase(Batch, True, threads, True, judge, columnar)
     return decoder.decode_payloads(payloads, on_error=on_error)
 
 
@@ -207,6 +220,12 @@ def as_int(updates: NDArray[Any]) -> NDArray[np.object_]:
     """
     values = _value_field(updates)
     return _core.values_to_int(values.reshape(-1)).reshape(values.shape)
+
+
+def _is_columnar(layout: Layout) -> bool:
+    if layout not in ("rows", "columns"):
+        raise ValueError(f"layout is 'rows' or 'columns', not {layout!r}")
+    return layout == "columns"
 
 
 def _value_field(updates: NDArray[Any]) -> NDArray[Any]:

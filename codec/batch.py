@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from codec import signatures
-from codec._core import BatchBase
+from codec._core import BatchBase, Columns
 
 if TYPE_CHECKING:
+    import pandas
+    import polars
     import pyarrow
     from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from codec.known import Signers
     from codec.taxonomy import Taxonomy
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "Columns"]
 
 
 class Batch(BatchBase):
@@ -27,6 +29,8 @@ class Batch(BatchBase):
         value (lo uint64, hi int64: int128 scaled by 10^18), timestamp_ns (uint64, unix
         ns), taxonomy_id, asset_id (uint16), market_status (uint8: 0 closed, 1 regular,
         2 extended, 3 after hours, 255 none).
+    columns: the same updates as `Columns`: an array for each field. What was decoded
+        into the other form (`layout`) is made, once, when it is first asked for.
     messages: ndarray[MESSAGE_DTYPE], one row per decoded message, in input order:
         timestamp_ns, receive_ns (0: unknown), first_update, payload_offset (uint64),
         payload_len, update_count (uint32), taxonomy_id (uint16), kind (uint8: 0
@@ -91,11 +95,15 @@ class Batch(BatchBase):
         value_float: bool = False,
         overflow: Overflow = "raise",
     ) -> pyarrow.Table:
-        """An Arrow table with a row for each update: `codec.to_arrow` of this batch."""
-        from codec.arrow import to_arrow
+        """An Arrow table with a row for each update, as `codec.to_arrow` gives it, with
+        `receive_timestamp`, and `signer` and `verified` where signers were given.
 
-        return to_arrow(
-            self.updates,
+        It has memory of its own, or this batch's, if that is decoded into columns.
+        """
+        from codec.arrow import columns_to_arrow
+
+        return columns_to_arrow(
+            self.own_columns(),
             self.messages,
             taxonomy,
             value_float=value_float,
@@ -103,6 +111,36 @@ class Batch(BatchBase):
             signers=self.signers,
             verified=self.verified,
         )
+
+    def to_pandas(
+        self,
+        taxonomy: Taxonomy | None = None,
+        *,
+        float64: bool = False,
+        overflow: Overflow = "raise",
+    ) -> pandas.DataFrame:
+        """A pandas DataFrame with the columns of `to_arrow`, of Arrow's types.
+
+        float64: numpy's types instead, and `value` as float64, correctly rounded;
+        where `overflow="null"` makes a value null, NaN.
+        """
+        from codec.arrow import table_to_pandas
+
+        table = self.to_arrow(taxonomy, value_float=float64, overflow=overflow)
+        return table_to_pandas(table, float64=float64)
+
+    def to_polars(
+        self, taxonomy: Taxonomy | None = None, *, overflow: Overflow = "raise"
+    ) -> polars.DataFrame:
+        """A polars DataFrame with the columns of `to_arrow`; `value` is Decimal."""
+        from codec.arrow import table_to_polars
+
+        return table_to_polars(self.to_arrow(taxonomy, overflow=overflow))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Arrow's PyCapsule interface: the table of `to_arrow()`, so that polars,
+        DuckDB, pyarrow and others take a Batch as it is."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
         text = f"{len(self.messages)} messages, {len(self)} updates"

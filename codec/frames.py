@@ -68,7 +68,7 @@ def decode_frames(
     if receive_column is not None:
         receive = _receive_ns(_column(table, receive_column), receive_column)
     judge = make_judge(signers, on_bad_signature, True)
-    decoder = _core.DecoderBase(Batch, judge is not None, 1, True, judge)
+    decoder = _core.DecoderBase(Batch, judge is not None, 1, True, judge, True)
     chunks = tuple(_buffers(chunk) for chunk in _chunks(column, frame_column))
     batch = _core.column_decode(decoder, chunks, on_error=on_error)
     rows = _good_rows(batch, len(column))

@@ -92,13 +92,29 @@ typedef struct {
     size_t capacity;
 } codec_buffer;
 
-/* Where decoded messages go. Zero-initialise, then set `keep_payloads`. The caller owns
- * it and ends it with codec_output_release. While `pinned` is set, a block that is
- * outgrown is not freed but kept in `retired`, because somebody still looks at it. */
+/* The columns that updates may come in: codec_value, then unsigned integers. */
+enum {
+    CODEC_COLUMN_VALUE,
+    CODEC_COLUMN_TIMESTAMP,
+    CODEC_COLUMN_TAXONOMY,
+    CODEC_COLUMN_ASSET,
+    CODEC_COLUMN_STATUS,
+    CODEC_N_COLUMNS,
+};
+extern const uint8_t codec_column_widths[CODEC_N_COLUMNS]; /* bytes */
+
+/* Where decoded messages go. Zero-initialise, then set `keep_payloads`, and `columnar`
+ * where updates are wanted in `columns`: `updates` is only a window then, of rows that
+ * codec_output_finish moves to theirs. The caller owns it and ends it with
+ * codec_output_release. While `pinned` is set, a block that is outgrown is not freed
+ * but kept in `retired`, because somebody still looks at it. */
 typedef struct {
-    codec_buffer updates, messages, payloads, errors;
+    codec_buffer updates, messages, payloads, errors, columns[CODEC_N_COLUMNS];
     size_t n_updates, n_messages, payloads_len, n_errors;
-    int keep_payloads, pinned;
+    size_t n_split;      /* rows that are in the columns */
+    size_t columns_room; /* rows that they have room for */
+    int keep_payloads, columnar, pinned;
+    int wide; /* a value may exceed 38 digits, or a timestamp has its highest bit set */
     int stream; /* results are too large for the caches: write around them */
     codec_buffer scratch, text, stage, retired;
     size_t stage_len, n_retired;
@@ -131,6 +147,13 @@ int codec_output_copy(codec_output *out, const codec_output *from);
 int codec_output_expect(codec_output *out, size_t len, size_t typical_len);
 /* Ends a run of decode calls: every result is in its buffer afterwards. */
 void codec_output_finish(codec_output *out);
+/* Makes `out` (empty) the columns of n rows. */
+int codec_output_split(codec_output *out, const codec_update *rows, size_t n);
+/* The rows of a columnar result, padding zero. */
+void codec_columns_join(codec_update *rows, const codec_output *from);
+/* The receive times of n messages, once for each of their n_rows updates in all. */
+void codec_receive_times(uint64_t *times, size_t n_rows, const codec_message *messages,
+                         size_t n);
 
 /* Decodes spans, or the lines of one text, behind what `out` holds already. Faults are
  * appended to `out->errors`, with `index` counted from `first_index`; with `stop` the

@@ -53,6 +53,20 @@ static void move(codec_buffer to, size_t at, codec_buffer from, size_t start,
         memmove(to.data + at, from.data + start, n);
 }
 
+/* n rows of updates, from one place to another, in whatever form they are. */
+static void updates_move(codec_output *out, size_t to, const codec_output *from,
+                         size_t start, size_t n) {
+    const size_t row_len = sizeof(codec_update);
+    if (!from->columnar) {
+        move(out->updates, to * row_len, from->updates, start * row_len, n * row_len);
+        return;
+    }
+    for (int i = 0; i < CODEC_N_COLUMNS; i++) {
+        const size_t width = codec_column_widths[i];
+        move(out->columns[i], to * width, from->columns[i], start * width, n * width);
+    }
+}
+
 /* The chosen messages of `from`, whose rows of messages `out` has already, one behind
  * the other in `out`, which has room for them and may be `from` itself. */
 static void messages_keep(codec_output *out, const codec_output *from,
@@ -62,9 +76,7 @@ static void messages_keep(codec_output *out, const codec_output *from,
     for (size_t i = 0; i < from->n_messages; i++) {
         codec_message message = message_clamp(messages[i], from, row, byte, &len);
         if (keep[i]) {
-            move(out->updates, n_rows * sizeof(codec_update), from->updates,
-                 row * sizeof(codec_update),
-                 message.update_count * sizeof(codec_update));
+            updates_move(out, n_rows, from, row, message.update_count);
             move(out->payloads, n_bytes, from->payloads, byte, len);
             message.first_update = n_rows;
             message.payload_offset = len ? n_bytes : 0;
@@ -77,6 +89,7 @@ static void messages_keep(codec_output *out, const codec_output *from,
     }
     out->n_messages = n_kept;
     out->n_updates = n_rows;
+    out->n_split = out->columnar ? n_rows : 0;
     out->payloads_len = n_bytes;
 }
 
@@ -112,7 +125,9 @@ static int output_reserve_kept(codec_output *out, const codec_output *from,
         n_rows += keep[i] ? message.update_count : 0;
         n_bytes += keep[i] ? len : 0;
     }
-    return output_reserve(out, &out->updates, 0, n_rows * sizeof(codec_update)) ||
+    return (out->columnar ? codec_columns_reserve(out, n_rows)
+                          : output_reserve(out, &out->updates, 0,
+                                           n_rows * sizeof(codec_update))) ||
                    output_reserve(out, &out->payloads, 0, n_bytes)
                ? CODEC_NO_MEMORY
                : 0;
@@ -123,7 +138,7 @@ int codec_output_select(codec_output *out, const codec_output *from,
     /* The rows of messages come first, and whole: in memory that nobody else writes to,
      * the sums are the same in both passes. */
     codec_output rows = *from;
-    rows.n_updates = rows.payloads_len = 0;
+    rows.n_updates = rows.n_split = rows.payloads_len = 0;
     if (codec_output_copy(out, &rows) || output_reserve_kept(out, from, keep))
         return CODEC_NO_MEMORY;
     messages_keep(out, from, keep);

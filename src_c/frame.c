@@ -138,7 +138,7 @@ static int entry_append(const message *m, size_t *at, const codec_update *patter
         return status;
     row.asset_id = (uint16_t)asset_id;
     row.market_status = (uint8_t)market_status;
-    size_t used = (m->out->n_updates + n_rows) * sizeof row;
+    size_t used = output_rows_used(m->out) + n_rows * sizeof row;
     if (output_reserve(m->out, &m->out->updates, used, sizeof row))
         return CODEC_NO_MEMORY;
     memcpy(m->out->updates.data + used, &row, sizeof row);

@@ -19,6 +19,11 @@
 #define FRAME_TAIL_LEN (sizeof FRAME_TAIL - 1)
 #define HEADER_LEN 75 /* of layout 1: signature, taxonomy id, timestamp */
 #define RECORD_LEN 18 /* asset id, value; one more with a market status */
+/* Results beyond this would push everything else out of the caches. */
+#define CODEC_STREAM_MIN ((size_t)16 << 20)
+/* The upper half of 10^38 - 1. Beyond it a value does not fit 38 digits; with it, the
+ * lower half decides. */
+#define DECIMAL_HI UINT64_C(5421010862427522170)
 #define CODEC_LIKELY(x) __builtin_expect(!!(x), 1)
 #define CODEC_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
@@ -32,6 +37,35 @@ typedef struct {
 
 static inline codec_common common_make(uint64_t timestamp_ns, uint16_t taxonomy_id) {
     return (codec_common){timestamp_ns, taxonomy_id | 255ULL << 32};
+}
+
+/* Where rows go as columns. */
+typedef struct {
+    codec_value *values;
+    uint64_t *timestamps_ns;
+    uint16_t *taxonomy_ids, *asset_ids;
+    uint8_t *statuses;
+} codec_columns;
+
+static inline codec_columns columns_from(const codec_columns *columns, size_t row) {
+    return (codec_columns){columns->values + row, columns->timestamps_ns + row,
+                           columns->taxonomy_ids + row, columns->asset_ids + row,
+                           columns->statuses + row};
+}
+
+/* Whether a row may hold what a decimal of 38 digits, or a signed time, cannot. */
+static inline uint64_t row_is_wide(const codec_update *row) {
+    return ((uint64_t)row->value.hi + DECIMAL_HI >= 2 * DECIMAL_HI) |
+           row->timestamp_ns >> 63;
+}
+
+/* The narrow fields of row i to their columns; whether the row is wide. */
+static inline uint64_t narrow_split(const codec_columns *to, const codec_update *rows,
+                                    size_t i) {
+    to->taxonomy_ids[i] = rows[i].taxonomy_id;
+    to->asset_ids[i] = rows[i].asset_id;
+    to->statuses[i] = rows[i].market_status;
+    return row_is_wide(rows + i);
 }
 
 /* The work that depends on the instruction set. */
@@ -49,6 +83,10 @@ typedef struct {
      * one. May be NULL. */
     bool (*payload_decode)(codec_update *rows, uint8_t *payload, const uint8_t *digits,
                            size_t n_rows, codec_common *common, bool stream);
+    /* Writes n rows to columns; whether one of them is `wide`. With `stream` the values
+     * and timestamps go around the caches; all are aligned to 64 then. */
+    int (*columns_split)(const codec_columns *to, const codec_update *rows, size_t n,
+                         bool stream);
     /* Copies 64-byte lines around the caches; dst is aligned to 64. */
     void (*lines_stream)(uint8_t *dst, const uint8_t *src, size_t n_lines);
     /* Makes what was written around the caches visible to other threads. */
@@ -117,11 +155,27 @@ static inline int output_reserve(codec_output *out, codec_buffer *buffer, size_t
     return codec_output_grow(out, buffer, used, used + more);
 }
 
+/* columns.c. Room in the columns for n_rows in all. */
+int codec_columns_reserve(codec_output *out, size_t n_rows);
+/* Moves rows from the window to the columns: once there are many; all of them. */
+void codec_output_window_check(codec_output *out);
+void codec_output_window_end(codec_output *out);
+/* columns_split in portable C; nothing goes around the caches. */
+int codec_columns_split(const codec_columns *to, const codec_update *rows, size_t n);
+
+/* Bytes of rows in `updates`. */
+static inline size_t output_rows_used(const codec_output *out) {
+    return (out->n_updates - out->n_split) * sizeof(codec_update);
+}
+
 /* Room for one more message of n rows: where each goes. */
 static inline int output_message_room(codec_output *out, size_t n_rows,
                                       codec_message **message, codec_update **rows) {
     size_t messages_used = out->n_messages * sizeof **message;
-    size_t rows_used = out->n_updates * sizeof **rows;
+    size_t rows_used = output_rows_used(out);
+    if (out->columnar && out->n_updates + n_rows > out->columns_room &&
+        codec_columns_reserve(out, out->n_updates + n_rows))
+        return CODEC_NO_MEMORY;
     if (output_reserve(out, &out->messages, messages_used, sizeof **message) ||
         output_reserve(out, &out->updates, rows_used,
                        (n_rows + (n_rows == 0)) * sizeof **rows)) /* never NULL */
@@ -135,6 +189,8 @@ static inline int output_message_room(codec_output *out, size_t n_rows,
 static inline void output_message_count(codec_output *out, size_t n_rows) {
     out->n_updates += n_rows;
     out->n_messages++;
+    if (out->columnar)
+        codec_output_window_check(out);
 }
 
 /* How many ticks are missing between two messages: the nearest number of periods, less

@@ -92,22 +92,24 @@ int codec_job_stopped(codec_job *job) {
     return stopped;
 }
 
-static size_t updates_len(const codec_output *out) {
-    return out->n_updates * sizeof(codec_update);
-}
-
 static size_t messages_len(const codec_output *out) {
     return out->n_messages * sizeof(codec_message);
 }
 
 static bool part_fits(const codec_output *out, const codec_output *part) {
-    return updates_len(out) + updates_len(part) <= out->updates.capacity &&
+    for (int i = 0; i < CODEC_N_COLUMNS; i++)
+        if ((out->n_split + part->n_split) * codec_column_widths[i] >
+            out->columns[i].capacity)
+            return false;
+    return output_rows_used(out) + output_rows_used(part) <= out->updates.capacity &&
            messages_len(out) + messages_len(part) <= out->messages.capacity &&
            out->payloads_len + part->payloads_len <= out->payloads.capacity;
 }
 
 static int part_reserve(codec_output *out, const codec_output *part) {
-    if (output_reserve(out, &out->updates, updates_len(out), updates_len(part)) ||
+    if ((out->columnar && codec_columns_reserve(out, out->n_split + part->n_split)) ||
+        output_reserve(out, &out->updates, output_rows_used(out),
+                       output_rows_used(part)) ||
         output_reserve(out, &out->messages, messages_len(out), messages_len(part)) ||
         output_reserve(out, &out->payloads, out->payloads_len, part->payloads_len))
         return CODEC_NO_MEMORY;
@@ -138,7 +140,11 @@ static void part_copy(const codec_output *out, const codec_output *place,
         if (messages[i].kind && part->keep_payloads)
             messages[i].payload_offset += place->payloads_len;
     }
-    result_copy(out->updates, updates_len(place), part->updates, updates_len(part));
+    result_copy(out->updates, output_rows_used(place), part->updates,
+                output_rows_used(part));
+    for (int i = 0; i < CODEC_N_COLUMNS; i++)
+        result_copy(out->columns[i], place->n_split * codec_column_widths[i],
+                    part->columns[i], part->n_split * codec_column_widths[i]);
     result_copy(out->messages, messages_len(place), part->messages, messages_len(part));
     result_copy(out->payloads, place->payloads_len, part->payloads, part->payloads_len);
     codec_kernels_active->stream_end();
@@ -177,6 +183,8 @@ int codec_job_commit(codec_job *job, uint64_t block, codec_output *part, int sta
         status = CODEC_NO_MEMORY;
     if (status == 0) {
         out->n_updates += part->n_updates;
+        out->n_split += part->n_split;
+        out->wide |= part->wide;
         out->n_messages += part->n_messages;
         out->payloads_len += part->payloads_len;
         job->n_indices += n_indices;
@@ -218,13 +226,15 @@ static bool lines_claim(codec_job *job, const uint8_t *text, size_t len,
 }
 
 int codec_job_lines(codec_job *job, const uint8_t *text, size_t len) {
-    codec_output part = {.keep_payloads = job->out->keep_payloads};
+    codec_output part = {.keep_payloads = job->out->keep_payloads,
+                         .columnar = job->out->columnar};
     uint64_t block, n_lines;
     codec_span lines;
     int status = 0;
     while (status == 0 && lines_claim(job, text, len, &block, &lines)) {
         codec_output_clear(&part);
         status = codec_lines_decode(&part, lines.data, lines.len, job->stop, &n_lines);
+        codec_output_finish(&part);
         status = codec_job_commit(job, block, &part, status, n_lines);
     }
     codec_output_release(&part);

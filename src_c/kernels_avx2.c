@@ -79,12 +79,50 @@ TARGET static void lines_stream(uint8_t *dst, const uint8_t *src, size_t n_lines
                             _mm256_loadu_si256((const __m256i *)src + i));
 }
 
+TARGET static inline void lane_store(void *to, __m256i bytes, bool stream) {
+    if (stream)
+        _mm256_stream_si256((__m256i *)to, bytes);
+    else
+        _mm256_storeu_si256((__m256i *)to, bytes);
+}
+
+/* Four rows at a time: values and timestamps by halves of rows, the narrow fields one
+ * by one. */
+TARGET static inline int columns_make(const codec_columns *to, const codec_update *rows,
+                                      size_t n, bool stream) {
+    uint64_t wide = 0;
+    for (size_t i = 0; i < n; i += 4) {
+        const __m256i *row = (const __m256i *)(rows + i);
+        __m256i a = _mm256_loadu_si256(row), b = _mm256_loadu_si256(row + 1);
+        __m256i c = _mm256_loadu_si256(row + 2), d = _mm256_loadu_si256(row + 3);
+        lane_store(to->values + i, _mm256_permute2x128_si256(a, b, 0x20), stream);
+        lane_store(to->values + i + 2, _mm256_permute2x128_si256(c, d, 0x20), stream);
+        __m256i times = _mm256_unpacklo_epi64(_mm256_permute2x128_si256(a, b, 0x31),
+                                              _mm256_permute2x128_si256(c, d, 0x31));
+        lane_store(to->timestamps_ns + i, _mm256_permute4x64_epi64(times, 0xD8),
+                   stream);
+        for (size_t k = i; k < i + 4; k++)
+            wide |= narrow_split(to, rows, k);
+    }
+    return wide != 0;
+}
+
+TARGET static int columns_split(const codec_columns *to, const codec_update *rows,
+                                size_t n, bool stream) {
+    size_t whole = n & ~(size_t)3;
+    int wide = stream ? columns_make(to, rows, whole, true)
+                      : columns_make(to, rows, whole, false);
+    const codec_columns rest = columns_from(to, whole);
+    return wide | codec_columns_split(&rest, rows + whole, n - whole);
+}
+
 static void stream_end(void) { _mm_sfence(); }
 
 const codec_kernels codec_kernels_avx2 = {
     .name = "avx2",
     .hex_decode = hex_decode,
     .rows_unpack = rows_unpack,
+    .columns_split = columns_split,
     .lines_stream = lines_stream,
     .stream_end = stream_end,
     .keccak256_many = codec_keccak256_many_avx2,

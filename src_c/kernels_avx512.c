@@ -4,7 +4,8 @@
 
 #include "internal.h"
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi2")))
+#define TARGET                                                                         \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi2")))
 
 /* A digit's value by its seven low bits; bit 7 marks what is no digit. */
 /* clang-format off */
@@ -88,6 +89,20 @@ TARGET static bool hex_decode(uint8_t *dst, const uint8_t *digits, size_t n) {
     /* The last block ends with the last byte, and may overlap the one before. */
     hex_block(&state, dst + n - 64, digits + 2 * (n - 64));
     return all_are_digits(&state);
+}
+
+TARGET static inline void line_store(void *to, __m512i bytes, bool stream) {
+    if (stream)
+        _mm512_stream_si512((__m512i *)to, bytes);
+    else
+        _mm512_storeu_si512(to, bytes);
+}
+
+TARGET static inline void half_store(void *to, __m256i bytes, bool stream) {
+    if (stream)
+        _mm256_stream_si256((__m256i *)to, bytes);
+    else
+        _mm256_storeu_si256((__m256i *)to, bytes);
 }
 
 /* One row or two; streaming pairs are whole lines of 64 bytes. */
@@ -250,6 +265,68 @@ TARGET static void lines_stream(uint8_t *dst, const uint8_t *src, size_t n_lines
         _mm512_stream_si512((__m512i *)dst + i, _mm512_loadu_si512(src + 64 * i));
 }
 
+/* Which of four values' upper halves, the odd words, may exceed 38 digits. */
+TARGET static inline __mmask8 values_wide(__m512i values) {
+    __m512i shifted = _mm512_add_epi64(values, _mm512_set1_epi64(DECIMAL_HI));
+    return _mm512_mask_cmpge_epu64_mask(0xAA, shifted,
+                                        _mm512_set1_epi64(2 * DECIMAL_HI));
+}
+
+/* Of eight rows' timestamps and last words, as `first` and `second` below hold them:
+ * the asset ids, the taxonomy ids and the statuses, one behind the other. */
+#define REST(k, byte) (uint8_t)(((k) & 3) * 8 + 32 + ((k) >> 2) * 64 + (byte))
+#define REST_PAIRS(byte)                                                               \
+    REST(0, byte), REST(0, byte + 1), REST(1, byte), REST(1, byte + 1), REST(2, byte), \
+        REST(2, byte + 1), REST(3, byte), REST(3, byte + 1), REST(4, byte),            \
+        REST(4, byte + 1), REST(5, byte), REST(5, byte + 1), REST(6, byte),            \
+        REST(6, byte + 1), REST(7, byte), REST(7, byte + 1)
+static const uint8_t rest_sources[64] __attribute__((aligned(64))) = {
+    REST_PAIRS(2), REST_PAIRS(0), REST(0, 4), REST(1, 4), REST(2, 4),
+    REST(3, 4),    REST(4, 4),    REST(5, 4), REST(6, 4), REST(7, 4),
+};
+
+/* Eight rows at a time. Pairs of rows give four values at once, and four timestamps
+ * beside the four words that hold the narrow fields. */
+TARGET static inline int columns_make(const codec_columns *to, const codec_update *rows,
+                                      size_t n, bool stream) {
+    const __m512i value_words = _mm512_setr_epi64(0, 1, 4, 5, 8, 9, 12, 13);
+    const __m512i other_words = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i sources = _mm512_load_si512(rest_sources);
+    __m512i all = _mm512_setzero_si512();
+    __mmask8 wide = 0;
+    for (size_t i = 0; i < n; i += 8) {
+        __m512i a = _mm512_loadu_si512(rows + i), b = _mm512_loadu_si512(rows + i + 2);
+        __m512i c = _mm512_loadu_si512(rows + i + 4);
+        __m512i d = _mm512_loadu_si512(rows + i + 6);
+        __m512i first = _mm512_permutex2var_epi64(a, value_words, b);
+        __m512i second = _mm512_permutex2var_epi64(c, value_words, d);
+        line_store(to->values + i, first, stream);
+        line_store(to->values + i + 4, second, stream);
+        wide |= values_wide(first) | values_wide(second);
+        first = _mm512_permutex2var_epi64(a, other_words, b);
+        second = _mm512_permutex2var_epi64(c, other_words, d);
+        all = _mm512_ternarylogic_epi64(all, first, second, 0xFE);
+        half_store(to->timestamps_ns + i, _mm512_castsi512_si256(first), stream);
+        half_store(to->timestamps_ns + i + 4, _mm512_castsi512_si256(second), stream);
+        __m512i rest = _mm512_permutex2var_epi8(first, sources, second);
+        _mm_storeu_si128((__m128i *)(to->asset_ids + i), _mm512_castsi512_si128(rest));
+        _mm_storeu_si128((__m128i *)(to->taxonomy_ids + i),
+                         _mm512_extracti32x4_epi32(rest, 1));
+        _mm_storel_epi64((__m128i *)(to->statuses + i),
+                         _mm512_extracti32x4_epi32(rest, 2));
+    }
+    return wide || _mm512_movepi64_mask(all) & 0x0F;
+}
+
+TARGET static int columns_split(const codec_columns *to, const codec_update *rows,
+                                size_t n, bool stream) {
+    size_t whole = n & ~(size_t)7;
+    int wide = stream ? columns_make(to, rows, whole, true)
+                      : columns_make(to, rows, whole, false);
+    const codec_columns rest = columns_from(to, whole);
+    return wide | codec_columns_split(&rest, rows + whole, n - whole);
+}
+
 static void stream_end(void) { _mm_sfence(); }
 
 const codec_kernels codec_kernels_avx512 = {
@@ -257,6 +334,7 @@ const codec_kernels codec_kernels_avx512 = {
     .hex_decode = hex_decode,
     .rows_unpack = rows_unpack,
     .payload_decode = payload_decode,
+    .columns_split = columns_split,
     .lines_stream = lines_stream,
     .stream_end = stream_end,
     .keccak256_many = codec_keccak256_many_avx512,

@@ -46,12 +46,19 @@ static void lines_stream(uint8_t *dst, const uint8_t *src, size_t n_lines) {
     memcpy(dst, src, 64 * n_lines);
 }
 
+static int columns_split(const codec_columns *to, const codec_update *rows, size_t n,
+                         bool stream) {
+    (void)stream;
+    return codec_columns_split(to, rows, n);
+}
+
 static void stream_end(void) {}
 
 const codec_kernels codec_kernels_scalar = {
     .name = "scalar",
     .hex_decode = hex_decode,
     .rows_unpack = rows_unpack,
+    .columns_split = columns_split,
     .lines_stream = lines_stream,
     .stream_end = stream_end,
 };

@@ -82,12 +82,46 @@ TARGET static void lines_stream(uint8_t *dst, const uint8_t *src, size_t n_lines
         _mm_stream_si128((__m128i *)dst + i, _mm_loadu_si128((const __m128i *)src + i));
 }
 
+TARGET static inline void half_store(void *to, __m128i bytes, bool stream) {
+    if (stream)
+        _mm_stream_si128((__m128i *)to, bytes);
+    else
+        _mm_storeu_si128((__m128i *)to, bytes);
+}
+
+/* Two rows at a time, the narrow fields one by one. */
+TARGET static inline int columns_make(const codec_columns *to, const codec_update *rows,
+                                      size_t n, bool stream) {
+    uint64_t wide = 0;
+    for (size_t i = 0; i < n; i += 2) {
+        const __m128i *half = (const __m128i *)(rows + i);
+        half_store(to->values + i, _mm_loadu_si128(half), stream);
+        half_store(to->values + i + 1, _mm_loadu_si128(half + 2), stream);
+        half_store(
+            to->timestamps_ns + i,
+            _mm_unpacklo_epi64(_mm_loadu_si128(half + 1), _mm_loadu_si128(half + 3)),
+            stream);
+        wide |= narrow_split(to, rows, i) | narrow_split(to, rows, i + 1);
+    }
+    return wide != 0;
+}
+
+TARGET static int columns_split(const codec_columns *to, const codec_update *rows,
+                                size_t n, bool stream) {
+    size_t whole = n & ~(size_t)1;
+    int wide = stream ? columns_make(to, rows, whole, true)
+                      : columns_make(to, rows, whole, false);
+    const codec_columns rest = columns_from(to, whole);
+    return wide | codec_columns_split(&rest, rows + whole, n - whole);
+}
+
 static void stream_end(void) { _mm_sfence(); }
 
 const codec_kernels codec_kernels_sse41 = {
     .name = "sse41",
     .hex_decode = hex_decode,
     .rows_unpack = rows_unpack,
+    .columns_split = columns_split,
     .lines_stream = lines_stream,
     .stream_end = stream_end,
 };

@@ -73,14 +73,35 @@ static void message_check(codec_monitor *monitor, const codec_message *message,
         notice_write(to, CODEC_NOTICE_TAXONOMY_CHANGE, before);
 }
 
+/* The asset ids of updates: every `stride` bytes one. */
+typedef struct {
+    const uint8_t *data;
+    size_t stride;
+} asset_ids;
+
+static inline uint16_t asset_id_at(asset_ids ids, size_t i) {
+    uint16_t id;
+    memcpy(&id, ids.data + i * ids.stride, sizeof id);
+    return id;
+}
+
+/* Those of a batch, in whatever form it has its updates. */
+static asset_ids asset_ids_of(const codec_output *batch) {
+    if (batch->columnar)
+        return (asset_ids){batch->columns[CODEC_COLUMN_ASSET].data, sizeof(uint16_t)};
+    const size_t row_len = sizeof(codec_update);
+    return (asset_ids){(const uint8_t *)((uintptr_t)batch->updates.data +
+                                         offsetof(codec_update, asset_id)),
+                       row_len};
+}
+
 /* Notes when the assets were seen; true where their ids ascend, so that none can stand
  * twice. */
-static bool updates_see(uint64_t *restrict last_seen_ns,
-                        const codec_update *restrict updates, size_t n,
-                        uint64_t seen_ns) {
+static inline bool assets_see(uint64_t *restrict last_seen_ns, asset_ids ids, size_t n,
+                              uint64_t seen_ns) {
     uint32_t least_id = 0, descents = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t id = updates[i].asset_id;
+        uint32_t id = asset_id_at(ids, i);
         last_seen_ns[id] = seen_ns;
         descents |= id < least_id;
         least_id = id + 1;
@@ -90,12 +111,11 @@ static bool updates_see(uint64_t *restrict last_seen_ns,
 
 /* An asset's mark is `marked`, a number that no message before has reached, plus how
  * often the asset stands in this one; so that nothing is ever cleared. */
-static void repeats_check(codec_monitor *monitor, const codec_update *updates, size_t n,
-                          writer *to) {
+static void repeats_check(codec_monitor *monitor, asset_ids ids, size_t n, writer *to) {
     const uint64_t marked = monitor->marked;
     size_t first = to->n;
     for (size_t i = 0; i < n; i++) {
-        uint16_t id = updates[i].asset_id;
+        uint16_t id = asset_id_at(ids, i);
         uint64_t mark = monitor->marks[id];
         if (CODEC_LIKELY(mark <= marked)) {
             monitor->marks[id] = marked + 1;
@@ -120,8 +140,7 @@ int codec_monitor_observe(codec_monitor *monitor, const codec_output *batch,
                           codec_buffer *notices, size_t *n_notices) {
     const codec_message *messages =
         (const codec_message *)(const void *)batch->messages.data;
-    const codec_update *updates =
-        (const codec_update *)(const void *)batch->updates.data;
+    asset_ids ids = asset_ids_of(batch);
     size_t row = 0;
     *n_notices = 0;
     for (size_t i = 0; i < batch->n_messages; i++) {
@@ -145,9 +164,10 @@ int codec_monitor_observe(codec_monitor *monitor, const codec_output *batch,
          * another thread may write to the rows. */
         size_t n = least(message.update_count, batch->n_updates - row);
         uint64_t seen = message.receive_ns ? message.receive_ns : message.timestamp_ns;
-        if (n && !updates_see(monitor->last_seen_ns, updates + row, n, seen))
-            repeats_check(monitor, updates + row, n, &to);
+        if (n && !assets_see(monitor->last_seen_ns, ids, n, seen))
+            repeats_check(monitor, ids, n, &to);
         row += n;
+        ids.data = (const uint8_t *)((uintptr_t)ids.data + n * ids.stride);
         *n_notices += to.n;
     }
     return 0;

@@ -8,8 +8,6 @@
 
 #define STAGE_CAPACITY ((size_t)32 << 10)
 #define STAGE_FLUSH ((size_t)4 << 10)
-/* Results beyond this would push everything else out of the caches. */
-#define STREAM_MIN ((size_t)16 << 20)
 /* Characters of a compact signed frame without records, and of one record. */
 #define FRAME_MIN (FRAME_HEAD_LEN + 2 * HEADER_LEN + FRAME_TAIL_LEN)
 #define RECORD_DIGITS (2 * RECORD_LEN)
@@ -42,7 +40,8 @@ void codec_output_unpin(codec_output *out) {
 
 void codec_output_clear(codec_output *out) {
     out->n_updates = out->n_messages = out->payloads_len = out->n_errors = 0;
-    out->stage_len = 0;
+    out->stage_len = out->n_split = 0;
+    out->wide = 0;
 }
 
 void codec_output_release(codec_output *out) {
@@ -51,6 +50,9 @@ void codec_output_release(codec_output *out) {
     codec_buffer_release(&out->messages);
     codec_buffer_release(&out->payloads);
     codec_buffer_release(&out->errors);
+    for (int i = 0; i < CODEC_N_COLUMNS; i++)
+        codec_buffer_release(&out->columns[i]);
+    out->columns_room = 0;
     codec_buffer_release(&out->scratch);
     codec_buffer_release(&out->text);
     codec_buffer_release(&out->stage);
@@ -59,7 +61,10 @@ void codec_output_release(codec_output *out) {
 }
 
 void codec_output_trim(codec_output *out) {
-    codec_buffer_trim(&out->updates, out->n_updates * sizeof(codec_update));
+    codec_buffer_trim(&out->updates, output_rows_used(out));
+    for (int i = 0; i < CODEC_N_COLUMNS; i++)
+        codec_buffer_trim(&out->columns[i], out->n_updates * codec_column_widths[i]);
+    out->columns_room = 0; /* it is asked again */
     codec_buffer_trim(&out->messages, out->n_messages * sizeof(codec_message));
     codec_buffer_trim(&out->payloads, out->payloads_len);
     codec_buffer_release(&out->scratch);
@@ -81,9 +86,16 @@ int codec_output_copy(codec_output *out, const codec_output *from) {
     out->n_messages = from->n_messages;
     out->payloads_len = from->payloads_len;
     out->n_errors = from->n_errors;
+    out->n_split = from->n_split;
     out->keep_payloads = from->keep_payloads;
-    return buffer_copy(&out->updates, &from->updates,
-                       from->n_updates * sizeof(codec_update)) ||
+    out->columnar = from->columnar;
+    out->wide = from->wide;
+    for (int i = 0; i < CODEC_N_COLUMNS; i++) {
+        size_t n = from->n_split * codec_column_widths[i];
+        if (buffer_copy(&out->columns[i], &from->columns[i], n))
+            return CODEC_NO_MEMORY;
+    }
+    return buffer_copy(&out->updates, &from->updates, output_rows_used(from)) ||
                    buffer_copy(&out->messages, &from->messages,
                                from->n_messages * sizeof(codec_message)) ||
                    buffer_copy(&out->payloads, &from->payloads, from->payloads_len) ||
@@ -102,8 +114,9 @@ int codec_output_expect(codec_output *out, size_t len, size_t typical_len) {
     messages += messages / 16 + 1;
     size_t updates = messages * rows * sizeof(codec_update);
     size_t payloads = out->keep_payloads ? messages * (typical_len / 2) : 0;
-    out->stream = updates + payloads >= STREAM_MIN;
-    if (output_reserve(out, &out->updates, 0, updates) ||
+    out->stream = updates + payloads >= CODEC_STREAM_MIN;
+    if ((out->columnar ? codec_columns_reserve(out, messages * rows)
+                       : output_reserve(out, &out->updates, 0, updates)) ||
         output_reserve(out, &out->messages, 0, messages * sizeof(codec_message)) ||
         output_reserve(out, &out->payloads, 0, payloads) ||
         (out->stream && codec_buffer_reserve(&out->stage, 0, CODEC_MAP_MIN)))
@@ -129,6 +142,8 @@ static void stage_end(codec_output *out) {
 }
 
 void codec_output_finish(codec_output *out) {
+    if (out->columnar)
+        codec_output_window_end(out);
     if (out->stream) {
         if (out->stage_len)
             stage_end(out);

@@ -84,7 +84,7 @@ int codec_payload_append(codec_output *out, const uint8_t *payload, size_t n,
     codec_common common = common_make(load_be64(payload + s.start - 8),
                                       load_be16(payload + s.start - 10));
     codec_kernels_active->rows_unpack(rows, payload + s.start, n_rows, s.record_len,
-                                      common, out->stream);
+                                      common, out->stream && !out->columnar);
     message_append(out, message, common, n, n_rows, s.layout, receive_ns);
     return 0;
 }
@@ -101,7 +101,7 @@ static int layout_1_append(codec_output *out, const uint8_t *digits, size_t n,
         output_message_room(out, n_rows, &message, &rows))
         return CODEC_NO_MEMORY;
     if (!codec_kernels_active->payload_decode(rows, payload, digits, n_rows, &common,
-                                              out->stream))
+                                              out->stream && !out->columnar))
         return CODEC_ERROR_INVALID_HEX;
     if ((uint16_t)common.rest >> 8 == MARKER_2)
         return CODEC_NOT_COMPACT;

@@ -64,6 +64,7 @@ ALLOWED = {
     "__init__": {
         "addresses",
         "api",
+        "arrow",
         "batch",
         "dtypes",
         "errors",

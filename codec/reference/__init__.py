@@ -5,7 +5,11 @@ a section of the former. Good messages cost one JSON parse, one `bytes.fromhex` 
 loop over the records; where a fault stands is worked out only after one was met.
 """
 
-from codec.reference.batch import Batch
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from codec.reference.batch import Batch, Columns
 from codec.reference.decoding import Decoder, decode, decode_lines, decode_payloads
 from codec.reference.encoding import encode, to_frame
 from codec.reference.keccak import keccak256, keccak256_batch
@@ -21,6 +25,7 @@ from codec.reference.values import as_float, as_int
 
 __all__ = [
     "Batch",
+    "Columns",
     "Decoder",
     "Monitor",
     "as_float",
@@ -38,3 +43,13 @@ __all__ = [
     "to_frame",
     "verify",
 ]
+
+if _TYPE_CHECKING:
+    from codec.reference.arrow import to_arrow as to_arrow
+
+
+def __getattr__(name: str) -> _Any:
+    """`to_arrow` needs pyarrow, and is loaded when it is asked for."""
+    if name == "to_arrow":
+        return _import_module("codec.reference.arrow").to_arrow
+    raise AttributeError(f"module 'codec.reference' has no attribute {name!r}")

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from codec.reference import signatures
 from codec.reference.signers import Signers
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from codec.reference.arrow import Overflow
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Updates as arrays, a value of each for every update, in order."""
+
+    value: npt.NDArray[np.void]
+    timestamp_ns: npt.NDArray[np.uint64]
+    taxonomy_id: npt.NDArray[np.uint16]
+    asset_id: npt.NDArray[np.uint16]
+    market_status: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.value)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -27,6 +46,32 @@ class Batch:
     payload_arena: npt.NDArray[np.uint8] | None
     verified: npt.NDArray[np.bool_] | None = None
     signers: npt.NDArray[np.void] | None = None
+
+    @property
+    def columns(self) -> Columns:
+        """The updates as columns."""
+        names = [field.name for field in fields(Columns)]
+        return Columns(*(self.updates[name].copy() for name in names))
+
+    def to_arrow(
+        self,
+        taxonomy: object = None,
+        *,
+        value_float: bool = False,
+        overflow: Overflow = "raise",
+    ) -> pyarrow.Table:
+        """As the function `to_arrow`."""
+        from codec.reference.arrow import to_arrow
+
+        return to_arrow(
+            self.updates,
+            self.messages,
+            taxonomy,
+            value_float=value_float,
+            overflow=overflow,
+            signers=self.signers,
+            verified=self.verified,
+        )
 
     @property
     def n_messages(self) -> int:

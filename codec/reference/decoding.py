@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Message: TypeAlias = bytes | bytearray | memoryview | str
 OnError: TypeAlias = Literal["raise", "skip"]
 OnBadSignature: TypeAlias = Literal["raise", "mark", "drop"]
+Layout: TypeAlias = Literal["rows", "columns"]
 _T = TypeVar("_T")
 
 
@@ -34,12 +35,17 @@ def decode(
     threads: int = 1,
     signers: Signers | None = None,
     on_bad_signature: OnBadSignature = "raise",
+    layout: Layout = "rows",
 ) -> Batch:
-    """Decode one message, or any iterable of them. `threads` changes nothing here.
+    """Decode one message, or any iterable of them.
+
+    `threads` and `layout` change nothing here.
 
     With `signers` every message is judged as well, after all were decoded.
     """
-    options = _check_options(on_error, payloads, threads, signers, on_bad_signature)
+    options = _check_options(
+        on_error, payloads, threads, signers, on_bad_signature, layout
+    )
     return _decode(_as_many(messages), read_message, options)
 
 
@@ -51,9 +57,12 @@ def decode_lines(
     threads: int = 1,
     signers: Signers | None = None,
     on_bad_signature: OnBadSignature = "raise",
+    layout: Layout = "rows",
 ) -> Batch:
     """Decode a C-contiguous buffer of lines. Options as in `decode`."""
-    options = _check_options(on_error, payloads, threads, signers, on_bad_signature)
+    options = _check_options(
+        on_error, payloads, threads, signers, on_bad_signature, layout
+    )
     return _decode(_split_lines(buffer), read_line, options)
 
 
@@ -64,9 +73,10 @@ def decode_payloads(
     threads: int = 1,
     signers: Signers | None = None,
     on_bad_signature: OnBadSignature = "raise",
+    layout: Layout = "rows",
 ) -> Batch:
     """Decode one binary payload, or any iterable of them. Options as in `decode`."""
-    options = _check_options(on_error, True, threads, signers, on_bad_signature)
+    options = _check_options(on_error, True, threads, signers, on_bad_signature, layout)
     return _decode(_as_many(payloads), read_payload_object, options)
 
 
@@ -80,9 +90,10 @@ class Decoder:
         threads: int = 1,
         signers: Signers | None = None,
         on_bad_signature: OnBadSignature = "raise",
+        layout: Layout = "rows",
     ) -> None:
         self._options = _check_options(
-            "raise", payloads, threads, signers, on_bad_signature
+            "raise", payloads, threads, signers, on_bad_signature, layout
         )
 
     def decode(
@@ -123,8 +134,11 @@ def _check_options(
     threads: int,
     signers: Signers | None = None,
     on_bad_signature: str = "raise",
+    layout: str = "rows",
 ) -> _Options:
     _check_on_error(on_error)
+    if layout not in ("rows", "columns"):
+        raise ValueError(f"layout is 'rows' or 'columns', not {layout!r}")
     if on_bad_signature not in ("raise", "mark", "drop"):
         raise ValueError(
             f"on_bad_signature is 'raise', 'mark' or 'drop', not {on_bad_signature!r}"

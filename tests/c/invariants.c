@@ -238,6 +238,58 @@ static void values_check(const codec_output *out) {
     }
 }
 
+/* The columns of a result are those of its rows. */
+static void columns_same(const codec_output *columnar, const codec_output *rows) {
+    HOLDS(columnar->n_updates == rows->n_updates);
+    HOLDS(columnar->n_split == columnar->n_updates);
+    HOLDS(columnar->n_messages == rows->n_messages);
+    same(columnar->messages, rows->messages, rows->n_messages * sizeof(codec_message));
+    same(columnar->payloads, rows->payloads, rows->payloads_len);
+    codec_update *joined = malloc((rows->n_updates + 1) * sizeof *joined);
+    HOLDS(joined);
+    codec_columns_join(joined, columnar);
+    HOLDS(!rows->n_updates ||
+          !memcmp(joined, rows->updates.data, rows->n_updates * sizeof(codec_update)));
+    free(joined);
+}
+
+/* Decoded into columns, split into columns, chosen from columns. */
+static void columns_check(unsigned mode, const uint8_t *input, size_t len,
+                          const codec_output *rows) {
+    codec_output columnar = output_new(mode);
+    columnar.columnar = 1;
+    if (mode & MODE_STREAM)
+        for (int i = 0; i < CODEC_N_COLUMNS; i++)
+            HOLDS(!codec_buffer_reserve(&columnar.columns[i], 0, CODEC_MAP_MIN));
+    HOLDS(fast_decode(&columnar, mode, input, len) >= 0);
+    columns_same(&columnar, rows);
+
+    uint8_t *keep = malloc(rows->n_messages + 1);
+    HOLDS(keep);
+    for (size_t i = 0; i < rows->n_messages; i++)
+        keep[i] = i % 3 != 1;
+    codec_output chosen = {0}, chosen_rows = {0};
+    HOLDS(!codec_output_select(&chosen, &columnar, keep));
+    HOLDS(!codec_output_select(&chosen_rows, rows, keep));
+    columns_same(&chosen, &chosen_rows);
+    free(keep);
+    codec_output_release(&chosen);
+    codec_output_release(&chosen_rows);
+
+    codec_output split = {0};
+    if (rows->n_updates) {
+        const codec_update *updates =
+            (const codec_update *)(const void *)rows->updates.data;
+        HOLDS(!codec_output_split(&split, updates, rows->n_updates));
+        HOLDS(split.wide == columnar.wide);
+        for (int i = 0; i < CODEC_N_COLUMNS; i++)
+            same(split.columns[i], columnar.columns[i],
+                 rows->n_updates * codec_column_widths[i]);
+    }
+    codec_output_release(&split);
+    codec_output_release(&columnar);
+}
+
 void invariants_check(unsigned mode, const uint8_t *input, size_t len) {
     codec_output slow = output_new(mode & MODE_KEEP), fast = output_new(mode);
     uint64_t n_messages;
@@ -258,6 +310,7 @@ void invariants_check(unsigned mode, const uint8_t *input, size_t len) {
     messages_check(&fast);
     select_check(&fast);
     values_check(&fast);
+    columns_check(mode, input, len, &slow);
 
     codec_output copy = {0};
     HOLDS(!codec_output_copy(&copy, &fast));

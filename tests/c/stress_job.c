@@ -105,8 +105,11 @@ static void compare(const codec_output *a, const codec_output *b, int n_threads,
     CHECK(a->n_updates == b->n_updates && a->n_messages == b->n_messages &&
               a->payloads_len == b->payloads_len,
           "%d threads", n_threads);
-    CHECK(same(a->updates, b->updates, a->n_updates * sizeof(codec_update)),
-          "%d threads", n_threads);
+    CHECK(a->n_split == b->n_split && a->wide == b->wide, "%d threads", n_threads);
+    CHECK(same(a->updates, b->updates, output_rows_used(a)), "%d threads", n_threads);
+    for (int i = 0; i < CODEC_N_COLUMNS; i++)
+        CHECK(same(a->columns[i], b->columns[i], a->n_split * codec_column_widths[i]),
+              "%d threads, column %d", n_threads, i);
     CHECK(same(a->messages, b->messages, a->n_messages * sizeof(codec_message)),
           "%d threads", n_threads);
     CHECK(same(a->payloads, b->payloads, a->payloads_len), "%d threads", n_threads);
@@ -114,18 +117,18 @@ static void compare(const codec_output *a, const codec_output *b, int n_threads,
 
 /* With `stop` the fault is the same one; what was decoded before it is nobody's. With
  * `expect` room is made beforehand, else results grow while others copy. */
-static void stress(text t, int keep, int stop, int expect) {
-    codec_output one = {.keep_payloads = keep};
+static void stress(text t, int keep, int stop, int expect, int columnar) {
+    codec_output one = {.keep_payloads = keep, .columnar = columnar};
     uint64_t n_lines;
     int status = codec_lines_decode(&one, t.data, t.len, stop, &n_lines);
     codec_output_finish(&one);
     CHECK(stop || n_lines == one.n_messages + one.n_errors, "lines are lost");
-    codec_output many = {.keep_payloads = keep};
+    codec_output many = {.keep_payloads = keep, .columnar = columnar};
     for (int n_threads = 1; n_threads <= THREADS_MAX; n_threads++) {
         codec_output_clear(&many);
         if (!expect) {
             codec_output_release(&many);
-            many = (codec_output){.keep_payloads = keep};
+            many = (codec_output){.keep_payloads = keep, .columnar = columnar};
         } else if (codec_output_expect(&many, t.len, codec_line_len(t.data, t.len))) {
             exit(2);
         }
@@ -144,15 +147,15 @@ int main(int argc, char **argv) {
     len += len == 0;
     codec_isa_select(codec_isa_name(0));
     text good = text_make(len, 0), bad = text_make(len, 1);
-    for (int i = 0; i < 4; i++) {
-        stress(good, i & 1, 0, i & 2);
-        stress(bad, i & 1, 0, i & 2);
+    for (int i = 0; i < 8; i++) {
+        stress(good, i & 1, 0, i & 2, i & 4);
+        stress(bad, i & 1, 0, i & 2, i & 4);
     }
-    stress(good, 1, 1, 0);
-    stress(bad, 1, 1, 1);
+    stress(good, 1, 1, 0, 0);
+    stress(bad, 1, 1, 1, 1);
     /* A fault in the last line only: many blocks are under way when it is found. */
     good.data[good.len - 2] = 'x';
-    stress(good, 1, 1, 0);
+    stress(good, 1, 1, 0, 0);
     free(good.data);
     free(bad.data);
     return check_report("jobs");

@@ -232,6 +232,79 @@ static void payloads_test(const codec_kernels *k, bool stream, guarded in, guard
     }
 }
 
+/* Whether a row is wide, by the number that it is: |value| of 10^38 and more, or near
+ * it by as much as the upper half tells; a time of 2^63 and more. */
+static bool naive_wide(const codec_update *row) {
+    const int64_t most = 5421010862427522170;
+    return row->value.hi >= most || row->value.hi < -most || row->timestamp_ns >> 63;
+}
+
+/* Rows of every kind, narrow ones but for the one at `wide_at`. */
+static void split_rows_fill(codec_update *rows, size_t n, size_t wide_at) {
+    static const int64_t edges[] = {0,
+                                    -1,
+                                    INT64_MIN,
+                                    INT64_MAX,
+                                    5421010862427522170,
+                                    5421010862427522169,
+                                    -5421010862427522170,
+                                    -5421010862427522171};
+    random_fill((uint8_t *)rows, n * sizeof *rows);
+    for (size_t i = 0; i < n; i++) {
+        rows[i].value.hi = i & 1 ? edges[random_below(8)] : rows[i].value.hi / 4;
+        rows[i].timestamp_ns >>= random_below(2);
+        while (i != wide_at && naive_wide(&rows[i])) {
+            rows[i].value.hi /= 2;
+            rows[i].timestamp_ns >>= 1;
+        }
+    }
+}
+
+static void split_check(const codec_kernels *k, const codec_columns *to,
+                        const codec_update *rows, size_t n, bool stream) {
+    bool expected = false;
+    for (size_t i = 0; i < n; i++)
+        expected |= naive_wide(&rows[i]);
+    int wide = k->columns_split(to, rows, n, stream);
+    k->stream_end();
+    CHECK(!!wide == expected, "%s, wide among %zu rows", k->name, n);
+    for (size_t i = 0; i < n; i++)
+        CHECK(!memcmp(&to->values[i], &rows[i].value, 16) &&
+                  to->timestamps_ns[i] == rows[i].timestamp_ns &&
+                  to->taxonomy_ids[i] == rows[i].taxonomy_id &&
+                  to->asset_ids[i] == rows[i].asset_id &&
+                  to->statuses[i] == rows[i].market_status,
+              "%s, row %zu of %zu", k->name, i, n);
+}
+
+static void columns_test(const codec_kernels *k, bool stream, guarded in,
+                         const guarded out[CODEC_N_COLUMNS]) {
+    for (size_t n = 0; n <= ROWS_MAX; n++) {
+        for (size_t wide_at = 0; wide_at <= n; wide_at++) {
+            codec_update *rows = (codec_update *)(void *)(in.end - n * sizeof *rows);
+            uint8_t *places[CODEC_N_COLUMNS];
+            for (int i = 0; i < CODEC_N_COLUMNS; i++) {
+                guarded_fill(out[i]);
+                places[i] = stream || wide_at & 1
+                                ? out[i].start
+                                : out[i].end - n * codec_column_widths[i];
+            }
+            const codec_columns to = {
+                .values = (codec_value *)(void *)places[CODEC_COLUMN_VALUE],
+                .timestamps_ns = (uint64_t *)(void *)places[CODEC_COLUMN_TIMESTAMP],
+                .taxonomy_ids = (uint16_t *)(void *)places[CODEC_COLUMN_TAXONOMY],
+                .asset_ids = (uint16_t *)(void *)places[CODEC_COLUMN_ASSET],
+                .statuses = places[CODEC_COLUMN_STATUS],
+            };
+            split_rows_fill(rows, n, wide_at);
+            split_check(k, &to, rows, n, stream);
+            for (int i = 0; i < CODEC_N_COLUMNS; i++)
+                CHECK(guarded_clean(out[i], places[i], n * codec_column_widths[i]),
+                      "%s writes outside of column %d of %zu rows", k->name, i, n);
+        }
+    }
+}
+
 static void lines_test(const codec_kernels *k, guarded in, guarded out) {
     for (size_t n = 0; n <= LINES_MAX; n++) {
         for (int flush = 0; flush < 3; flush++) {
@@ -271,6 +344,9 @@ static void copy_test(const codec_kernels *k, guarded in, guarded out) {
 int main(int argc, char **argv) {
     quick = argc > 1 && strcmp(argv[1], "quick") == 0;
     guarded in = guarded_new(4096), out = guarded_new(4096), arena = guarded_new(4096);
+    guarded columns[CODEC_N_COLUMNS];
+    for (int i = 0; i < CODEC_N_COLUMNS; i++)
+        columns[i] = guarded_new(4096);
     tables_collect();
     common_test();
     for (size_t i = 0; i < n_tables; i++) {
@@ -278,6 +354,7 @@ int main(int argc, char **argv) {
         for (int stream = 0; stream < 2; stream++) {
             rows_test(tables[i], stream, in, out);
             payloads_test(tables[i], stream, in, out, arena);
+            columns_test(tables[i], stream, in, columns);
         }
         lines_test(tables[i], in, out);
         copy_test(tables[i], in, out);
