@@ -4,6 +4,7 @@ from codec.errors import MissingDependencyError
 
 try:
     import dask.dataframe  # noqa: F401
+    import distributed  # noqa: F401
     import fsspec  # noqa: F401
     import pyarrow  # noqa: F401
 except ImportError as error:
@@ -13,5 +14,6 @@ except ImportError as error:
     ) from error
 
 from codec.dask_io.dataframes import read_errors, read_frames
+from codec.dask_io.exporting import export
 
-__all__ = ["read_errors", "read_frames"]
+__all__ = ["export", "read_errors", "read_frames"]

@@ -8,7 +8,7 @@ import dask.dataframe as dd
 import pandas as pd
 
 from codec.dask_io.loading import ERRORS, load, load_errors
-from codec.dask_io.parts import plan
+from codec.dask_io.parts import BLOCK_LEN, plan
 from codec.export.options import Options
 from codec.signatures import make_judge
 
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from codec.signatures import OnBadSignature
     from codec.taxonomy import Taxonomy
 
-__all__ = ["BLOCK_LEN", "read_errors", "read_frames"]
-
-BLOCK_LEN = 256 << 20
-"""No segment that a Recorder has closed holds more text, unless it was told to."""
+__all__ = ["read_errors", "read_frames"]
 
 
 def read_frames(
@@ -73,6 +70,7 @@ def read_frames(
         on_bad_signature=on_bad_signature,
         value_float=value_float,
         overflow=overflow,
+        threads=1,
     )
     make_judge(signer, on_bad_signature, True)  # says now what is wrong with a signer
     parts = plan(urlpath, blocksize, storage_options)
@@ -96,7 +94,9 @@ def read_errors(
     Arguments as in `read_frames`.
     """
     make_judge(signer, "drop", True)
-    options = Options(signers=signer, on_error="skip", on_bad_signature="drop")
+    options = Options(
+        signers=signer, on_error="skip", on_bad_signature="drop", threads=1
+    )
     parts = plan(urlpath, blocksize, storage_options)
     return _mapped(load_errors, parts, options, ERRORS, "read-errors")
 

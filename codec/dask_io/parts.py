@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from codec.dask_io.files import File, Urls
 
-__all__ = ["Part", "plan"]
+__all__ = ["BLOCK_LEN", "Part", "plan"]
+
+BLOCK_LEN = 256 << 20
+"""No segment that a Recorder has closed holds more text, unless it was told to."""
 
 _N_THREADS = 16
 # Text is seldom more than this times as long as its segment.
@@ -38,7 +41,7 @@ class Part:
 
     begin, end: bytes of the file, None for its own end. is_text: of plain text, the
     lines that begin there; otherwise whole frames of a segment. stamp: differs when the
-    file has changed.
+    file has changed; file_len: its bytes then.
     """
 
     fs: fsspec.AbstractFileSystem = field(repr=False)
@@ -46,12 +49,18 @@ class Part:
     begin: int
     end: int | None
     is_text: bool
+    file_len: int = field(repr=False)
     stamp: str = field(repr=False)
 
     @property
     def url(self) -> str:
         """The file's name for people."""
         return url_of(self.fs, self.path)
+
+    @property
+    def size(self) -> int:
+        """How many bytes of the file it is, as the file was when it was listed."""
+        return (self.file_len if self.end is None else self.end) - self.begin
 
     @property
     def name(self) -> str:
@@ -86,7 +95,7 @@ def _parts(file: File, limit: int | None) -> list[Part]:
         elif is_ours(start):
             places = _frame_places(file, limit)
     return [
-        Part(file.fs, file.path, begin, end, is_text, file.stamp)
+        Part(file.fs, file.path, begin, end, is_text, file.size, file.stamp)
         for begin, end in zip([0, *places], [*places, None], strict=True)
     ]
 
