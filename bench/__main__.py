@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.agreement import check_all
+from bench.cluster import cluster_rows
 from bench.context import context_rows
 from bench.feeds import feed_rows
 from bench.known import known_rows, times_of
@@ -38,6 +39,7 @@ _ROWS = {
     "known": known_rows,
     "context": context_rows,
     "feeds": feed_rows,
+    "cluster": cluster_rows,
 }
 _FIGURES = {"feed_figures": paced_figures, "libraries": library_figures}
 _ONLY: dict[str, tuple[Callable[[Inputs], Iterable[Row | Figure]], ...]] = {

@@ -83,6 +83,12 @@ What [docs/websockets.md](../../docs/websockets.md) chooses from. Readers in tur
 message taken as bytes, nothing decoded; medians.
 """
 
+_CLUSTER_NOTES = """\
+The job of `stork-codec decode --dask` on this machine: from segments on the disk to
+Parquet files on the disk, synchronised. Both clusters are there all the time; each
+worker has one thread, pyarrow's and those of linear algebra among them.
+"""
+
 _RATE_NOTES = """\
 Million updates a second, and behind it the speed as a ratio to memcpy of the same input
 (medians of pytest-benchmark; these are not measured in turn, so the ratios above are
@@ -137,6 +143,7 @@ def markdown(
     feeds: Sequence[Row],
     feed_figures: Sequence[Figure],
     libraries: Sequence[Figure],
+    cluster: Sequence[Row],
     memory: PeakMemory | None,
     rates: Rates,
 ) -> str:
@@ -161,6 +168,8 @@ def markdown(
         _figure_table(feed_figures),
         f"### Websocket libraries\n\n{_LIBRARY_NOTES}",
         _table(*_head_and_rows(library_table(libraries))),
+        f"## On a cluster\n\n{_CLUSTER_NOTES}",
+        _ratio_table(cluster, with_limits=True),
         "## Ratios for context\n",
         _ratio_table(context, with_limits=False),
         "## Updates a second\n\n" + _RATE_NOTES.format(input_len=rates.input_len / MIB),
