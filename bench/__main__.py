@@ -27,6 +27,7 @@ from bench.ratios import FULL, QUICK, Inputs, target_rows
 from bench.report import markdown, rates_of, with_libraries
 from bench.rows import Figure, Row
 from bench.signatures import signature_rows
+from bench.state import state_figures, state_rows
 from bench.workloads import MIB
 
 if TYPE_CHECKING:
@@ -40,12 +41,18 @@ _ROWS = {
     "context": context_rows,
     "feeds": feed_rows,
     "cluster": cluster_rows,
+    "state": state_rows,
 }
-_FIGURES = {"feed_figures": paced_figures, "libraries": library_figures}
+_FIGURES = {
+    "feed_figures": paced_figures,
+    "libraries": library_figures,
+    "state_figures": state_figures,
+}
 _ONLY: dict[str, tuple[Callable[[Inputs], Iterable[Row | Figure]], ...]] = {
     **{name: (rows,) for name, rows in _ROWS.items()},
     **{name: (figures,) for name, figures in _FIGURES.items()},
     "feeds": (feed_rows, paced_figures),
+    "state": (state_figures, state_rows),
 }
 _RESULTS = Path(__file__).parent / "results"
 _CHOICE = Path(__file__).parents[1] / "docs" / "websockets.md"

@@ -78,6 +78,12 @@ the loop's body for the feed, `on_ws_frame` for the bare library: percentiles of
 turn, and their differences.
 """
 
+_STATE_NOTES = """\
+`LatestTable` and bars from decoded batches; memcpy, polars and pandas in turn with
+them. polars and pandas have their columns ready before the time begins, and rows in
+order of time; bars are exact, and sort out rows in any order.
+"""
+
 _LIBRARY_NOTES = """\
 What [docs/websockets.md](../../docs/websockets.md) chooses from. Readers in turn, each
 message taken as bytes, nothing decoded; medians.
@@ -143,6 +149,8 @@ def markdown(
     feeds: Sequence[Row],
     feed_figures: Sequence[Figure],
     libraries: Sequence[Figure],
+    state: Sequence[Row],
+    state_figures: Sequence[Figure],
     cluster: Sequence[Row],
     memory: PeakMemory | None,
     rates: Rates,
@@ -168,6 +176,9 @@ def markdown(
         _figure_table(feed_figures),
         f"### Websocket libraries\n\n{_LIBRARY_NOTES}",
         _table(*_head_and_rows(library_table(libraries))),
+        f"## Newest values and bars\n\n{_STATE_NOTES}",
+        _figure_table(state_figures),
+        _ratio_table(state, with_limits=False),
         f"## On a cluster\n\n{_CLUSTER_NOTES}",
         _ratio_table(cluster, with_limits=True),
         "## Ratios for context\n",

@@ -20,6 +20,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from numpy.typing import NDArray
+
 __all__ = [
     "Budget",
     "Copy",
@@ -31,6 +33,7 @@ __all__ = [
     "looped",
     "no_gc",
     "ratio_of",
+    "times_ns",
 ]
 
 
@@ -98,6 +101,19 @@ def interleave(over: Side, under: Side, budget: Budget) -> Ratio:
     return ratio_of(
         [ns / over.n_calls for ns in over_ns], [ns / under.n_calls for ns in under_ns]
     )
+
+
+def times_ns(side: Side, budget: Budget) -> list[float]:
+    """Times of one call; one run is done before, untimed."""
+    times: list[float] = []
+    with no_gc():
+        _time_ns(side)
+        end = perf_counter_ns() + int(budget.seconds * 1e9)
+        while len(times) < budget.max_pairs and (
+            len(times) < budget.min_pairs or perf_counter_ns() < end
+        ):
+            times.append(_time_ns(side) / side.n_calls)
+    return times
 
 
 def balanced(over: Side, under: Side) -> tuple[Side, Side]:
@@ -168,7 +184,7 @@ def consume(function: Callable[[Any], object], arguments: list[Any]) -> Side:
 class Copy:
     """memcpy of a buffer into memory that has been written before: the limit."""
 
-    def __init__(self, source: bytes) -> None:
+    def __init__(self, source: bytes | NDArray[Any]) -> None:
         self.source = np.frombuffer(source, np.uint8)
         self.target = self.source.copy()
         self._arguments = (

@@ -29,7 +29,9 @@ from codec.api import (
 )
 from codec.batch import Batch, Columns
 from codec.dtypes import (
+    BAR_DTYPE,
     ERROR_DTYPE,
+    GAP_DTYPE,
     MESSAGE_DTYPE,
     NOTICE_DTYPE,
     SIGNER_DTYPE,
@@ -59,8 +61,10 @@ from codec.errors import (
 )
 from codec.integrity import self_test
 from codec.known import KnownSigner
+from codec.latest import Latest, LatestTable
 from codec.monitor import Monitor
 from codec.notices import NoticeKind
+from codec.resampling import Bars, bars, gaps
 from codec.signatures import (
     digests,
     eip191_digests,
@@ -73,13 +77,16 @@ from codec.signatures import (
 from codec.taxonomy import Taxonomy
 
 __all__ = [
+    "BAR_DTYPE",
     "ERROR_DTYPE",
+    "GAP_DTYPE",
     "MESSAGE_DTYPE",
     "NOTICE_DTYPE",
     "SIGNER_DTYPE",
     "UPDATE_DTYPE",
     "VALUE_DTYPE",
     "BadSignatureError",
+    "Bars",
     "Batch",
     "ChainError",
     "CodecError",
@@ -96,6 +103,8 @@ __all__ = [
     "FeedProtocolError",
     "IntegrityError",
     "KnownSigner",
+    "Latest",
+    "LatestTable",
     "MessageError",
     "MissingDependencyError",
     "Monitor",
@@ -107,6 +116,7 @@ __all__ = [
     "TaxonomyError",
     "as_float",
     "as_int",
+    "bars",
     "checksum_address",
     "decode",
     "decode_lines",
@@ -114,6 +124,7 @@ __all__ = [
     "digests",
     "eip191_digests",
     "encode",
+    "gaps",
     "keccak256",
     "keccak256_batch",
     "recover",

@@ -70,7 +70,10 @@ cdef extern from "codec.h" nogil:
         int64_t hi
 
     ctypedef struct codec_update:
-        pass
+        codec_value value
+        uint64_t timestamp_ns
+        uint16_t taxonomy_id, asset_id
+        uint8_t market_status
 
     ctypedef struct codec_message:
         uint64_t payload_offset
@@ -230,6 +233,7 @@ cdef extern from "Python.h":
     unsigned long long PyLong_AsUnsignedLongLongMask(object) except? -1
     Py_ssize_t Py_REFCNT(PyObject *)
     long long PyLong_AsLongLongAndOverflow(object, int *) except? -1
+    Py_ssize_t PyNumber_AsSsize_t(object, PyObject *) except? -1
 
 
 cdef extern from "numpy/arrayobject.h":
@@ -242,6 +246,7 @@ cdef extern from *:
     """
     #include <stdatomic.h>
     #include <stddef.h>
+    #include "tables.h"
     /* Offsets of the C structs, for the test that compares them with the dtypes. */
     #define OFFSETS(S) static const size_t S##_offsets[]
     OFFSETS(codec_update) = {
@@ -267,6 +272,17 @@ cdef extern from *:
         offsetof(codec_notice, amount), offsetof(codec_notice, taxonomy_id),
         offsetof(codec_notice, asset_id), offsetof(codec_notice, kind),
         sizeof(codec_notice)};
+    OFFSETS(codec_gap) = {
+        offsetof(codec_gap, message), offsetof(codec_gap, before_ns),
+        offsetof(codec_gap, after_ns), offsetof(codec_gap, missing),
+        sizeof(codec_gap)};
+    OFFSETS(codec_bar) = {
+        offsetof(codec_bar, start_ns), offsetof(codec_bar, taxonomy_id),
+        offsetof(codec_bar, asset_id), offsetof(codec_bar, open),
+        offsetof(codec_bar, high), offsetof(codec_bar, low),
+        offsetof(codec_bar, close), offsetof(codec_bar, last),
+        offsetof(codec_bar, count), offsetof(codec_bar, first_ns),
+        offsetof(codec_bar, last_ns), sizeof(codec_bar)};
     static inline void object_store(PyObject **place, PyObject *object) {
         PyObject *old = *place;
         Py_INCREF(object);
@@ -287,6 +303,8 @@ cdef extern from *:
     const size_t codec_value_offsets[3]
     const size_t codec_signer_offsets[3]
     const size_t codec_notice_offsets[7]
+    const size_t codec_gap_offsets[5]
+    const size_t codec_bar_offsets[12]
     void object_store(PyObject **, object)
     ctypedef struct busy_flag:
         pass
@@ -320,6 +338,8 @@ def struct_offsets():
         "VALUE_DTYPE": [codec_value_offsets[i] for i in range(3)],
         "SIGNER_DTYPE": [codec_signer_offsets[i] for i in range(3)],
         "NOTICE_DTYPE": [codec_notice_offsets[i] for i in range(7)],
+        "GAP_DTYPE": [codec_gap_offsets[i] for i in range(5)],
+        "BAR_DTYPE": [codec_bar_offsets[i] for i in range(12)],
     }
 
 
@@ -361,3 +381,6 @@ include "_core_frames.pxi"
 include "_core_encode.pxi"
 include "_core_values.pxi"
 include "_core_monitor.pxi"
+include "_core_table.pxi"
+include "_core_latest.pxi"
+include "_core_bars.pxi"

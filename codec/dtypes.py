@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "BAR_DTYPE",
     "ERROR_DTYPE",
+    "GAP_DTYPE",
     "MESSAGE_DTYPE",
     "NOTICE_DTYPE",
     "SIGNER_DTYPE",
@@ -91,4 +93,45 @@ NOTICE_DTYPE: np.dtype[Any] = np.dtype(
 
 kind: a `NoticeKind`. asset_id: of DUPLICATE_ASSET, else 0. amount: docs/feeds.md says
 what is counted.
+"""
+
+GAP_DTYPE: np.dtype[Any] = np.dtype(
+    {
+        "names": ["message", "before_ns", "after_ns", "missing"],
+        "formats": ["<u8", "<u8", "<u8", "<u8"],
+        "offsets": [0, 8, 16, 24],
+        "itemsize": 32,
+        "aligned": True,
+    }
+)
+"""32 bytes: ticks that are missing before a message, by its row in `messages`.
+
+before_ns: the newest timestamp before it. after_ns: its own. missing: how many ticks.
+"""
+
+BAR_DTYPE: np.dtype[Any] = np.dtype(
+    {
+        "names": [
+            "start_ns",
+            "taxonomy_id",
+            "asset_id",
+            "open",
+            "high",
+            "low",
+            "close",
+            "last",
+            "count",
+            "first_ns",
+            "last_ns",
+        ],
+        "formats": ["<u8", "<u2", "<u2", *[VALUE_DTYPE] * 5, "<u8", "<u8", "<u8"],
+        "offsets": [0, 8, 10, 16, 32, 48, 64, 80, 96, 104, 112],
+        "itemsize": 120,
+        "aligned": True,
+    }
+)
+"""120 bytes: what an asset's value did in one interval (docs/resampling.md).
+
+first_ns, last_ns: the timestamps of `open` and of `close`. count: updates, 0 in an
+interval that was filled.
 """

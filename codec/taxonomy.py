@@ -40,7 +40,8 @@ class Taxonomy(Mapping[tuple[int, int], str]):
     def __init__(self, symbols: Mapping[tuple[int, int], str]) -> None:
         from codec.asset_lists import merged
 
-        self._symbols = {}  # so that one that is refused has a repr
+        # So that one that is refused has a repr.
+        self._symbols: dict[tuple[int, int], str] = {}
         if not isinstance(symbols, Mapping):
             raise TypeError(f"a mapping is needed, not {type(symbols).__name__}")
         self._set(merged(_mapped(symbols), ""))
@@ -48,10 +49,9 @@ class Taxonomy(Mapping[tuple[int, int], str]):
     def _set(self, symbols: dict[tuple[int, int], str]) -> None:
         self._symbols = symbols
         self._index: AssetIndex | None = None  # made when it is first needed
-        assets: dict[str, tuple[tuple[int, int], ...]] = {}
+        self._assets: dict[str, list[tuple[int, int]]] = {}
         for key, symbol in symbols.items():
-            assets[symbol] = (*assets.get(symbol, ()), key)
-        self._assets = assets
+            self._assets.setdefault(symbol, []).append(key)
 
     @classmethod
     def _of(cls, entries: Iterable[Entry], source: str) -> Taxonomy:
@@ -94,7 +94,9 @@ class Taxonomy(Mapping[tuple[int, int], str]):
         finally:
             del token  # no traceback that shows variables has it
         if len(data) > _MAX_LEN:
-            raise TaxonomyError(f"{name}: no list of assets has {_MAX_LEN:,} bytes")
+            raise TaxonomyError(
+                f"{name}: over {_MAX_LEN:,} bytes, which no list of assets has"
+            )
         from codec.asset_lists import read_text
 
         return cls._of(read_text(data, name), name)
@@ -174,7 +176,7 @@ class Taxonomy(Mapping[tuple[int, int], str]):
     def assets(self, symbol: str) -> tuple[tuple[int, int], ...]:
         """The (taxonomy id, asset id) of a symbol, ascending; none where it is
         unknown."""
-        return self._assets.get(symbol, ())
+        return tuple(self._assets.get(symbol, ()))
 
     def ids(
         self, symbols: str | Iterable[str], taxonomy_id: int | None = None

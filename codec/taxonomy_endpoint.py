@@ -9,7 +9,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from urllib.request import (
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    ProxyHandler,
+    Request,
+    build_opener,
+    getproxies,
+)
 
 from codec.errors import TaxonomyError
 from codec.tokens import unfit
@@ -83,7 +90,10 @@ def _get(
     request: Request, timeout_s: float, max_len: int, context: ssl.SSLContext | None
 ) -> bytes:
     end = time.monotonic() + timeout_s
-    opener = build_opener(_SameHost, HTTPSHandler(context=context))
+    # A proxy of the environment tunnels TLS; without TLS it would see the token.
+    proxies = {name: url for name, url in getproxies().items() if name == "https"}
+    handlers = ProxyHandler(proxies), HTTPSHandler(context=context)
+    opener = build_opener(_SameHost, *handlers)
     with opener.open(request, timeout=timeout_s) as answer:
         if answer.status != HTTPStatus.OK:
             raise _FetchError(_refusal(answer.status, False))
@@ -182,4 +192,5 @@ def _network_reason(error: object, timeout_s: float) -> str:
     if isinstance(error, http.client.HTTPException):
         return f"its answer is no HTTP ({type(error).__name__})"
     text = error.strerror if isinstance(error, OSError) else str(error)
-    return text or str(error) or type(error).__name__
+    text = text or str(error) or type(error).__name__
+    return text if text.isprintable() else ascii(text)

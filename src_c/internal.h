@@ -264,4 +264,13 @@ size_t codec_json_unescape(uint8_t *dst, const uint8_t *text, codec_json_value s
 /* Where in the text the string's character number `index` stands. */
 size_t codec_json_source(const uint8_t *text, codec_json_value string, size_t index);
 
+/* sort.c. Sorts by a, then by b; equal ones stay in order. What is in order already, or
+ * in few ascending runs, is done soon. `spare` has room for n. Returns where the result
+ * is: `items` or `spare`. */
+typedef struct {
+    uint64_t a, b;
+    size_t index;
+} codec_item;
+codec_item *codec_items_sort(codec_item *items, codec_item *spare, size_t n);
+
 #endif

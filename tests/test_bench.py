@@ -27,6 +27,7 @@ from bench.report import with_libraries
 from bench.rows import Figure, verdict
 from bench.sender import Order, Sender, messages_of
 from bench.signatures import hash_rows, signature_rows
+from bench.state import bars_of_rivals, state_figures, state_rows
 from bench.timing import Budget, Side, balanced, interleave
 from bench.verification import RIVALS, BareVerify, signed_rows
 from bench.workloads import (
@@ -162,6 +163,28 @@ def test_paced_figures_are_measured() -> None:
     what = " ".join(figure.label for figure in figures)
     for part in ("added latency, p50", "p99", "time of one core", "resident memory"):
         assert part in what
+
+
+def test_state_is_measured() -> None:
+    inputs = Inputs(TINY)
+    rows, figures = list(state_rows(inputs)), list(state_figures(inputs))
+    assert all(row.ratio.median > 0 for row in rows)
+    assert [figure.must for figure in figures if figure.must] == [100, 100]
+    assert sum("/ bars" in row.of for row in rows) == 4
+
+
+def test_rivals_make_the_same_bars() -> None:
+    batch = codec.decode_lines(signed(100, 50).lines)
+    bars = codec.bars(batch, "1s")
+    expected = [
+        *(codec.as_float(bars[name]) for name in ("open", "high", "low", "close")),
+        bars["count"],
+    ]
+    rivals = bars_of_rivals(batch)
+    assert len(rivals) == 3
+    for rival in rivals.values():
+        found = np.asarray(rival(), np.float64)[:, -5:]
+        assert found.T.tolist() == [column.tolist() for column in expected]
 
 
 def test_library_figures_are_measured() -> None:

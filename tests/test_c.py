@@ -29,6 +29,7 @@ PROGRAMS = {
     "test_signatures": ("test_signatures.c",),
     "test_known": ("test_known.c",),
     "test_ifma": ("test_ifma.c",),
+    "test_tables": ("test_tables.c",),
     "stress_job": ("stress_job.c",),
 }
 # Parts of the core that a program includes by itself.
@@ -128,11 +129,12 @@ def test_memory_sanitizers(name: str, tmp_path: Path) -> None:
     assert "good" in must(program, "1" if name == "stress_job" else "quick")
 
 
-def test_thread_sanitizer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["stress_job", "test_tables"])
+def test_thread_sanitizer(name: str, tmp_path: Path) -> None:
     need("cc", "gcc")
     need_sanitizer(tmp_path, THREADS)
-    program = build(tmp_path / "stress_job", PROGRAMS["stress_job"], *THREADS)
-    assert "good" in must(program)
+    program = build(tmp_path / name, PROGRAMS[name], *THREADS)
+    assert "good" in must(program, *(["quick"] if name == "test_tables" else []))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

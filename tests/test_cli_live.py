@@ -49,7 +49,18 @@ def test_assets() -> None:
 def test_every_option_from_flags_and_from_the_file(tmp_path: Path) -> None:
     flags = parsed(
         *(URL, "--second-url", URL, "--second-url", URL, "--assets", "1,2"),
-        *("--assets", "9-10", "--channel", "10ms", "--unsigned", "--market-status"),
+        *(
+            "--assets",
+            "9-10",
+            "--symbol",
+            "A,B",
+            "--symbol",
+            "C",
+            "--channel",
+            "10ms",
+            "--unsigned",
+            "--market-status",
+        ),
         *("--signer", SIGNER, "--on-bad-signature", "drop", "--max-age", "1.5"),
         *("--on-overflow", "wait", "--taxonomy", "t.json", "--token-file", "t"),
         *("--proxy", "socks5://p:1", "--ca-file", "ca.pem", "--no-deflate"),
@@ -60,6 +71,7 @@ def test_every_option_from_flags_and_from_the_file(tmp_path: Path) -> None:
         url = "{URL}"
         second-url = ["{URL}", "{URL}"]
         assets = ["1,2", 9, 10]
+        symbol = ["A", "B, C"]
         channel = "10ms"
         unsigned = true
         market-status = true
@@ -84,7 +96,8 @@ def test_every_option_from_flags_and_from_the_file(tmp_path: Path) -> None:
         assert getattr(found, name) == str(tmp_path / getattr(expected, name))
         object.__setattr__(found, name, getattr(expected, name))
     assert found == expected
-    assert found.assets == {1, 2, 9, 10} and found.signer[0].hex() in SIGNER.lower()
+    assert found.assets == {1, 2, 9, 10} and found.symbol == ["A", "B", "C"]
+    assert found.signer[0].hex() in SIGNER.lower()
 
 
 def test_flags_win_over_the_file(tmp_path: Path) -> None:

@@ -161,6 +161,7 @@ def test_the_help_lists_every_fault(capsys: Capture) -> None:
     [
         ["--port", "65536"],
         ["--assets", "0"],
+        ["--taxonomy", "t.json", "--assets", "3"],
         ["--seed", "-1"],
         ["--fault", "nothing"],
         ["--fault", "slow"],
@@ -170,7 +171,7 @@ def test_the_help_lists_every_fault(capsys: Capture) -> None:
 )
 def test_wrong_usage(args: list[str], capsys: Capture) -> None:
     assert main(["simulate", *args]) == 2
-    assert args[0] in capsys.readouterr().err.splitlines()[-1]
+    assert args[-2] in capsys.readouterr().err.splitlines()[-1]
 
 
 class Wscat:

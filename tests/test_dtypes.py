@@ -14,6 +14,8 @@ SIZES = {
     "ERROR_DTYPE": 24,
     "SIGNER_DTYPE": 21,
     "NOTICE_DTYPE": 32,
+    "GAP_DTYPE": 32,
+    "BAR_DTYPE": 120,
 }
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tarfile
@@ -24,7 +25,7 @@ import codec
 from codec import Taxonomy, TaxonomyError
 from codec.dtypes import UPDATE_DTYPE
 
-ROOT = Path(codec.__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 ONE = {"taxonomy_id": 1, "assets": [{"name": "BTCUSD", "asset_id": 3}]}
 TWO = Taxonomy({(2, 3): "XAUUSD", (1, 3): "BTCUSD", (1, 4): "ETHUSD", (2, 9): "BTCUSD"})
 IDS = st.integers(0, 65535)
@@ -424,7 +425,7 @@ def test_faults_of_files(tmp_path: Path) -> None:
         assert str(raised.value).startswith(f"{path}: ") and words in str(raised.value)
     with path.open("wb") as file:
         file.truncate((64 << 20) + 1)
-    with pytest.raises(TaxonomyError, match="no list of assets has 67,108,864 bytes"):
+    with pytest.raises(TaxonomyError, match="over 67,108,864 bytes, which no"):
         Taxonomy.load(path)
     with pytest.raises(FileNotFoundError, match="missing"):
         Taxonomy.load(tmp_path / "missing")
@@ -474,3 +475,14 @@ def test_import_is_light() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_examples_print_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "taxonomy.md").read_text()
+    names: dict[str, object] = {}
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 3
+    for example in examples:
+        exec(compile(example, "docs/taxonomy.md", "exec"), names)
+        expected = re.findall(r"^# (.*)$", example, re.MULTILINE)
+        assert capsys.readouterr().out.splitlines() == expected

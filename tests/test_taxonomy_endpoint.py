@@ -33,6 +33,10 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):  # the client has seen enough
             self.server.answer(self)
 
+    def do_CONNECT(self) -> None:
+        self.server.tunnels.append((self.path, self.headers.get("Authorization")))
+        self.send_error(501)
+
     def reply(
         self, body: bytes = LIST, status: int = 200, **headers: str | None
     ) -> None:
@@ -52,13 +56,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """requests: paths and Authorization headers."""
+    """requests, tunnels: paths and Authorization headers."""
 
     answer: Callable[[Handler], None]
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[tuple[str, str | None]] = []
+        self.tunnels: list[tuple[str, str | None]] = []
         self.url = f"http://127.0.0.1:{self.server_port}/v1/taxonomy"
 
 
@@ -284,7 +289,7 @@ def test_a_body_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
             n_written += handler.wfile.write(bytes(1 << 16))
 
     with serving(answer) as server:
-        assert "no list of assets has 1,048,576 bytes" in fault(server.url)
+        assert "over 1,048,576 bytes, which no list" in fault(server.url)
     assert n_written < 1 << 26  # what fits the sockets' buffers, not all of it
 
 
@@ -393,6 +398,21 @@ def test_a_file_does_not_ask_for_the_token(tmp_path: Any) -> None:
         raise AssertionError
 
     assert Taxonomy.load(path, token=asked) == WANTED
+
+
+def test_no_proxy_gets_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(handler: Handler) -> None:
+        handler.reply(b"{}")
+
+    with serving(Handler.reply) as server, serving(answer) as proxy:
+        place = proxy.url.removesuffix("/v1/taxonomy")
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, place)
+        monkeypatch.setenv("no_proxy", "")
+        assert Taxonomy.load(server.url, token=TOKEN) == WANTED
+        assert "Tunnel connection failed: 501" in fault("https://h.invalid/v1/taxonomy")
+        assert proxy.requests == []  # it is asked for a tunnel, and gets no header
+        assert proxy.tunnels == [("h.invalid:443", None)]
 
 
 def test_an_older_kind_of_tls_is_one_line() -> None:

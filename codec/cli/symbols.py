@@ -48,8 +48,10 @@ def _taxonomy_id(fields: Iterable[Field]) -> int | None:
 
 
 def _number(field: Field) -> int | None:
+    """An id, or None where it is none."""
     text = field.text
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+    is_short = text.isascii() and text.isdigit() and len(text) < 6
+    return int(text) if is_short and int(text) < 65536 else None
 
 
 def _shown(symbol: str) -> str:

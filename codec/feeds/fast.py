@@ -58,8 +58,8 @@ class FastFeed(Feed[Batch]):
     signers, on_bad_signature: as in `codec.decode`; "raise" raises BadSignatureError
     out of the iteration, which can be gone on with: the good messages come next.
     max_age: seconds; messages older than that when they arrive are taken out, counted
-    in `stats.stale`. taxonomy: the id that is expected, or the Taxonomy (one of several
-    ids expects none of them first); another one is an event.
+    in `stats.stale`. taxonomy: the id that is expected, or a Taxonomy that has only
+    that; another one is an event.
 
     on_overflow: what happens when messages come faster than they are asked for, and
     `max_queue_len` bytes wait: "wait" stops reading, so that the server has to hold

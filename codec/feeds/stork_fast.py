@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from codec.feeds.words import shown
+from codec.periods import CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,15 +39,6 @@ Channel: TypeAlias = Literal[
 ]
 MessageType: TypeAlias = Literal["unsigned", "signed_ecdsa"]
 
-_PERIODS_NS = {
-    "10ms": 10_000_000,
-    "20ms": 20_000_000,
-    "50ms": 50_000_000,
-    "100ms": 100_000_000,
-    "500ms": 500_000_000,
-    "1s": 1_000_000_000,
-    "real_time": None,
-}
 _MESSAGE_TYPES = ("unsigned", "signed_ecdsa")
 # Asset ids in one request: about 6 kB, well below what gateways take for a message.
 _IDS_PER_FRAME = 1000
@@ -58,9 +50,9 @@ def period_ns(channel: str) -> int | None:
 
     Raises ValueError for a channel that does not exist.
     """
-    if channel not in _PERIODS_NS:
-        raise ValueError(f"channel is one of {', '.join(_PERIODS_NS)}, not {channel!r}")
-    return _PERIODS_NS[channel]
+    if channel not in CHANNELS:
+        raise ValueError(f"channel is one of {', '.join(CHANNELS)}, not {channel!r}")
+    return CHANNELS[channel]
 
 
 def connection_url(

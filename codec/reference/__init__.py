@@ -13,7 +13,9 @@ from codec.reference.batch import Batch, Columns
 from codec.reference.decoding import Decoder, decode, decode_lines, decode_payloads
 from codec.reference.encoding import encode, to_frame
 from codec.reference.keccak import keccak256, keccak256_batch
+from codec.reference.latest import Latest, LatestTable
 from codec.reference.monitor import Monitor
+from codec.reference.resampling import Bars, bars, gaps
 from codec.reference.signatures import (
     digests,
     eip191_digests,
@@ -24,18 +26,23 @@ from codec.reference.signatures import (
 from codec.reference.values import as_float, as_int
 
 __all__ = [
+    "Bars",
     "Batch",
     "Columns",
     "Decoder",
+    "Latest",
+    "LatestTable",
     "Monitor",
     "as_float",
     "as_int",
+    "bars",
     "decode",
     "decode_lines",
     "decode_payloads",
     "digests",
     "eip191_digests",
     "encode",
+    "gaps",
     "keccak256",
     "keccak256_batch",
     "recover",

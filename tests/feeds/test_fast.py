@@ -26,6 +26,7 @@ from following import (
 from live import run, until
 
 import codec
+from codec import Taxonomy
 from codec.errors import BadSignatureError, ErrorCode, FeedAuthError, SignatureError
 from codec.feeds import EventKind, FastFeed
 from codec.simulator import Simulator
@@ -262,8 +263,19 @@ def test_max_age() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("expected", [None, 1, 9])
-def test_the_expected_taxonomy(expected: int | None) -> None:
+@pytest.mark.parametrize(
+    ("expected", "is_other"),
+    [
+        (None, False),
+        (1, False),
+        (9, True),
+        (Taxonomy.from_ids({3: "BTCUSD"}, 1), False),
+        (Taxonomy.from_ids({3: "BTCUSD"}, 9), True),
+        (Taxonomy({(8, 3): "BTCUSD", (9, 3): "BTCUSD"}), False),
+        (Taxonomy({}), False),
+    ],
+)
+def test_the_expected_taxonomy(expected: int | Taxonomy | None, is_other: bool) -> None:
     async def main() -> None:
         async with by_hand() as simulator:
             feed = reader_of(simulator, taxonomy=expected)
@@ -272,7 +284,7 @@ def test_the_expected_taxonomy(expected: int | None) -> None:
                 await publish(simulator, 5)
                 await reader.has(5)
             events = [(str(e.kind), e.data["taxonomy_id"]) for e in odd(feed)]
-            assert events == ([("taxonomy_change", 1)] if expected == 9 else [])
+            assert events == ([("taxonomy_change", 1)] if is_other else [])
 
     run(main())
 
