@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.agreement import check_all
+from bench.arrow import arrow_rows
 from bench.cluster import cluster_rows
 from bench.context import context_rows
 from bench.feeds import feed_rows
@@ -40,6 +41,7 @@ _ROWS = {
     "known": known_rows,
     "context": context_rows,
     "feeds": feed_rows,
+    "arrow": arrow_rows,
     "cluster": cluster_rows,
     "state": state_rows,
 }

@@ -177,3 +177,13 @@ def test_arguments_are_checked(api: Any) -> None:
         api.Decoder(layout="columnar")
     with pytest.raises(TypeError, match="come from a Batch"):
         codec.Columns()
+
+
+def test_tables_of_state_take_columns() -> None:
+    messages = frames(50, 30)
+    batches = [codec.decode(messages, layout=layout) for layout in ("rows", "columns")]
+    bars = [codec.bars(batch, "1h") for batch in batches]
+    assert bars[0].tobytes() == bars[1].tobytes()
+    tables = [codec.LatestTable(), codec.LatestTable()]
+    assert tables[0].update(batches[0]) == tables[1].update(batches[1])
+    assert (tables[0].value == tables[1].value).all()

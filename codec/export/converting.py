@@ -34,7 +34,7 @@ def _decoder(options: Options) -> Decoder:
     """Bad signatures come in one list with bad messages, so that of both the first is
     the one that ends a run."""
     if options.signers is None:
-        return Decoder(payloads=False, threads=options.threads)
+        return Decoder(payloads=False, threads=options.threads, layout="columns")
     return Decoder(
         threads=options.threads,
         signers=options.signers,

@@ -93,7 +93,8 @@ class DoneList:
     def forget(self) -> None:
         """Takes nothing for done any more."""
         os.ftruncate(self._fd, 0)
-        self.records, self._ends_well = [], True
+        self.records.clear()
+        self._ends_well = True
 
     def find(self, source: Source) -> dict[str, Any] | None:
         """The record of an input, if it is done and what it became is still there."""
@@ -103,7 +104,8 @@ class DoneList:
                 _has_len(self._folder / name, size)
                 for name, size in record["outputs"].items()
             ):
-                return record
+                found: dict[str, Any] = record
+                return found
         return None
 
     def record(self, sources: Sequence[Source], outputs: dict[str, int]) -> bytes:
