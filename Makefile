@@ -54,7 +54,8 @@ bench: $(VENV)/built ## measure, and write bench/results/
 ASAN := build/asan
 LIBASAN = $(shell $(CC) -print-file-name=libasan.so)
 ASAN_IGNORED := tests/test_c.py tests/test_bench.py tests/test_demo.py \
-	$(wildcard tests/test_cli_*.py tests/test_recording*.py tests/test_simulator*.py)
+	tests/test_examples.py $(wildcard tests/test_cli_*.py tests/test_dask*.py \
+	tests/test_recording*.py tests/test_simulator*.py)
 LIBSTDCXX = $(shell $(CC) -print-file-name=libstdc++.so.6)
 
 asan: $(VENV)/built ## the test suite with AddressSanitizer and UBSan in the core

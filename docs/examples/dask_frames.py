@@ -7,10 +7,10 @@ import sys
 
 from distributed import Client, LocalCluster
 
+import codec
 from codec.dask_io import read_errors, read_frames
-from codec.taxonomy import Taxonomy
 
-SYMBOLS = Taxonomy({(1, 3): "BTCUSD", (1, 9): "ETHUSD"})
+SYMBOLS = codec.Taxonomy({(1, 3): "BTCUSD", (1, 9): "ETHUSD"})
 
 
 def main(source: str, target: str) -> None:

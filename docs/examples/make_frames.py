@@ -27,6 +27,7 @@ def main(table: str, folder: str) -> None:
         frames.append(codec.to_frame(payload))
         times.append(timestamp_ns + 250_000)
     frames[123] = b'{"type":"subscribe"}'  # what a capture may have, too
+    frames[456] = frames[456][:100]
     columns = {"receive_ns": pa.array(times, pa.int64()), "frame": frames}
     pq.write_table(pa.table(columns), table, row_group_size=5_000)
     with Recorder(folder) as recorder:

@@ -9,9 +9,8 @@ from functools import partial
 import ray
 
 import codec
-from codec.taxonomy import Taxonomy
 
-SYMBOLS = Taxonomy({(1, 3): "BTCUSD", (1, 9): "ETHUSD"})
+SYMBOLS = codec.Taxonomy({(1, 3): "BTCUSD", (1, 9): "ETHUSD"})
 
 
 def main(source: str, target: str) -> None:

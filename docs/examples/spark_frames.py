@@ -11,9 +11,8 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 import codec
-from codec.taxonomy import Taxonomy
 
-SYMBOLS = Taxonomy({(1, 3): "BTCUSD", (1, 9): "ETHUSD"})
+SYMBOLS = codec.Taxonomy({(1, 3): "BTCUSD", (1, 9): "ETHUSD"})
 # Spark has no unsigned integers and no nanoseconds.
 SCHEMA = pa.schema(
     {
