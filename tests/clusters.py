@@ -47,7 +47,7 @@ def started(folder: Path, n_workers: int = 2) -> Iterator[str]:
             for process in reversed(processes):  # workers take leave of the scheduler
                 process.terminate()
                 try:
-                    process.wait(20)
+                    process.wait(5)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from distributed import Client
 from recorded import frame_lines, record
 
 import codec
+from codec.cli import main
 from codec.dask_io import export, exporting
 from codec.errors import ExportError, MessageError
 from codec.export import Options
@@ -117,6 +120,12 @@ def test_a_second_run_does_the_rest(scheduler: str, tmp_path: Path) -> None:
     assert before.items() <= after.items()
     assert export(scheduler, source, folder).n_done == 3
     assert written(folder) == after
+    # a worker that finished after the run was killed: nobody has noted it as done
+    place = folder / ".stork-codec-done.ndjson"
+    kept = [x for x in place.read_text().splitlines() if '"b.parquet": -1' in x]
+    place.write_text("\n".join(kept) + "\n")
+    assert export(scheduler, source / "b.ndjson", folder).n_files == 1
+    export(scheduler, source, folder, force=True)
     (folder / "c.parquet").unlink()
     assert export(scheduler, source, folder).n_files == 1
     (folder / "d.parquet").write_bytes(b"a stranger's")
@@ -155,6 +164,29 @@ def test_what_cannot_be(
     assert not list((tmp_path / "out").glob("*.parquet"))
 
 
+def test_a_worker_that_is_killed_costs_nothing(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    lines = frame_lines(N) * 4
+    for i in range(12):
+        (source / f"{i:02}.ndjson").write_bytes(lines)
+    (tmp_path / "cluster").mkdir()
+    with (
+        started(tmp_path / "cluster") as address,
+        Client(address, set_as_default=False) as client,
+    ):
+        victims = list(client.run(os.getpid).values())[:1]
+
+        def kill(n_bytes: int, total: int) -> None:
+            if n_bytes and victims:
+                os.kill(victims.pop(), signal.SIGKILL)
+
+        summary = export(client, source, tmp_path / "out", on_progress=kill)
+    assert not victims
+    assert (summary.n_files, summary.n_updates) == (12, 12 * 4 * 3 * N)
+    assert rows(tmp_path / "out").num_rows == summary.n_updates
+
+
 def test_the_command(scheduler: str, segments: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     summary = tmp_path / "summary.json"
@@ -167,12 +199,6 @@ def test_the_command(scheduler: str, segments: Path, tmp_path: Path) -> None:
     again = run(*command)
     assert again.returncode == 0
     assert "done before" in again.stderr
-    for more in (["--channel", "10ms"], ["--partition", "day"], ["--errors", "e"]):
-        wrong = run(*command, *more)
-        assert wrong.returncode == 2
-        assert "does not go with --dask" in wrong.stderr
-    wrong = run("decode", segments, "-o", tmp_path / "a.parquet", "--dask", scheduler)
-    assert wrong.returncode == 2 and "needs a folder" in wrong.stderr
     (tmp_path / "bad.ndjson").write_bytes(frame_lines(3) + b"?\n")
     bad = run(
         "decode", tmp_path / "bad.ndjson", "-o", f"{tmp_path}/o/", "--dask", scheduler
@@ -180,3 +206,17 @@ def test_the_command(scheduler: str, segments: Path, tmp_path: Path) -> None:
     assert bad.returncode == 1
     assert f"{tmp_path}/bad.ndjson: line 4: " in bad.stderr
     assert "Traceback" not in bad.stderr
+
+
+def test_what_does_not_go_with_a_cluster(
+    segments: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = "tcp://127.0.0.1:9"
+    command = ["decode", str(segments), "--dask", address, "-o"]
+    for more in (["--channel", "10ms"], ["--partition", "day"], ["--errors", "e"]):
+        assert main([*command, f"{tmp_path}/out/", *more]) == 2
+        assert "does not go with --dask" in capsys.readouterr().err
+    assert main([*command, str(tmp_path / "a.parquet")]) == 2
+    assert "needs a folder" in capsys.readouterr().err
+    assert main(["decode", "-", "--dask", address, "-o", f"{tmp_path}/out/"]) == 2
+    assert not list(tmp_path.iterdir())

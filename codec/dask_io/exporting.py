@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["export"]
 
 _CONNECT_S = 20
+_NOT_YET = -1  # as the length of a file
 
 
 def _nothing(*_: object) -> None:
@@ -170,6 +171,7 @@ class _Job:
         for _, name in wanted:
             if not self._done.is_ours(name):
                 refuse_existing(self._folder / name, force)
+        self._announce(wanted)
         total = sum(part.size for part, _ in self._work)
         missing = sum(part.size for part, _ in wanted)
         self.summary.n_inputs = len({part.url for part, _ in wanted})
@@ -181,6 +183,13 @@ class _Job:
                 self._run(connected, wanted, total - missing, total, on_progress)
         self.summary.read_len = total
         self.summary.seconds = time.perf_counter() - begin
+
+    def _announce(self, wanted: list[tuple[Part, str]]) -> None:
+        """Notes which files are to come: workers may finish some after this process has
+        ended, and the next run must know them for its own."""
+        if names := {name: _NOT_YET for _, name in wanted}:
+            parts = [_identity(part) for part, _ in wanted]
+            self._done.append(self._done.record(parts, names))
 
     def _run(
         self,
