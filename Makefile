@@ -53,9 +53,10 @@ bench: $(VENV)/built ## measure, and write bench/results/
 # what tests Python alone, or commands, whose compiled parts have tests of their own.
 ASAN := build/asan
 LIBASAN = $(shell $(CC) -print-file-name=libasan.so)
-ASAN_IGNORED := tests/test_c.py tests/test_bench.py tests/test_demo.py \
-	tests/test_examples.py $(wildcard tests/test_cli_*.py tests/test_dask*.py \
-	tests/test_recording*.py tests/test_simulator*.py)
+ASAN_IGNORED := $(foreach name,c bench demo layers readme evm* cli* recording* simulator* \
+	taxonomy* asset* export* stats* plot* dask* examples*,$(wildcard tests/test_$(name).py)) \
+	$(foreach name,absence endpoint events logs metrics proxy reports retry soak stork_fast words, \
+	tests/feeds/test_$(name).py) $(wildcard tests/export)
 LIBSTDCXX = $(shell $(CC) -print-file-name=libstdc++.so.6)
 
 asan: $(VENV)/built ## the test suite with AddressSanitizer and UBSan in the core

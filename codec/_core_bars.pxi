@@ -118,9 +118,9 @@ def fill_bars(cnp.ndarray bars not None, uint64_t interval_ns, max_rows):
         n_rows = (<object>n_filled[1] << 64) + n_filled[0]
         if n_rows > max_rows:
             raise ValueError(
-                f"filled there would be {n_rows} bars, more than max_rows={max_rows}:"
-                " a longer interval, updates without a wrong timestamp, or a greater"
-                " max_rows")
+                f"fill=True would make {n_rows} bars, more than max_rows={max_rows}:"
+                " take a longer interval, leave out updates with wrong timestamps, or"
+                " allow more rows")
         filled = np.empty(n_rows, BARS)
         to = <codec_bar *>cnp.PyArray_DATA(filled)
         with nogil:

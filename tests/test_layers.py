@@ -66,6 +66,7 @@ ALLOWED = {
     },
     "__init__": {
         "addresses",
+        "arrow",
         "api",
         "arrow",
         "batch",

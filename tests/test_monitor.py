@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from messages import UINT16, UINT64
 
@@ -359,6 +359,7 @@ def same(monitor: Any, oracle: Any) -> None:
         assert ours.tobytes() == theirs.tobytes(), name
 
 
+@settings(max_examples=100)  # arrays of 65,536 are compared each time
 @given(
     streams(),
     st.fixed_dictionaries(
