@@ -68,7 +68,6 @@ ALLOWED = {
         "addresses",
         "arrow",
         "api",
-        "arrow",
         "batch",
         "dtypes",
         "errors",
