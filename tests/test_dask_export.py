@@ -154,6 +154,9 @@ def test_what_cannot_be(
     both = [tmp_path / "x", tmp_path / "y"]
     with pytest.raises(ExportError, match=r"would both become a\.parquet"):
         export(scheduler, both, tmp_path / "out")
+    (tmp_path / "empty.ndjson").touch()
+    with pytest.raises(ExportError, match=r"empty\.ndjson: there is nothing in it"):
+        export(scheduler, tmp_path / "empty.ndjson", tmp_path / "out")
     with pytest.raises(ExportError, match="gaps"):
         export(scheduler, both[0], tmp_path / "out", Options(period_ns=10**7))
     with pytest.raises(ValueError, match="file_format"):

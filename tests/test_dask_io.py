@@ -17,6 +17,7 @@ import dask.dataframe as dd
 import fsspec
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given
@@ -488,6 +489,14 @@ def test_what_is_asked_for_wrongly(tmp_path: Path) -> None:
             read_frames(url)
     with pytest.raises(ValueError, match="Protocol not known"):
         read_frames("nothing://x")
+
+
+def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    pq.write_table(schema().empty_table(), path)
+    for on_error in ("raise", "skip"):
+        with pytest.raises(codec.ExportError, match=f"{path}: this is a Parquet file"):
+            read_frames(path, on_error=on_error).compute()
 
 
 def test_a_file_that_has_gone_is_named(tmp_path: Path) -> None:

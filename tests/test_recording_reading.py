@@ -394,27 +394,24 @@ def test_where_chunks_stand(tmp_path: Path) -> None:
     zipped.write_bytes(gzip.compress(lines(20_000) + b"no end"))
     for file, text in ((path, lines(100)), (plain, lines(20_000)), (zipped, None)):
         text = text or lines(20_000) + b"no end"
-        at, n_lines = 0, 0
+        at = 0
         for chunk in read_chunks(file, unended=True):
-            assert (chunk.first_line, chunk.text_offset) == (n_lines + 1, at)
+            assert (chunk.n_passed_over, chunk.text_offset) == (0, at)
             assert text.startswith(chunk.lines, at)
             at += len(chunk.lines)
-            n_lines += chunk.lines.count(b"\n")
         assert at == len(text)
         assert chunk.file_offset == file.stat().st_size
     (chunk,) = read_chunks(path, start_ns=BEGIN_NS + 75 * STEP_NS)
-    assert chunk[:3] == (lines(30, 70), 71, None)
+    assert chunk == (lines(30, 70), None, path.stat().st_size, 70)
 
 
 def test_places_behind_damage(tmp_path: Path, small: bytes) -> None:
-    """Lines are counted as they come; a line of which a part is missing is none."""
     path = tmp_path / "damaged.ndjson.zst"
     ends = frame_ends(small)
     path.write_bytes(small[: ends[2] - 5] + b"?" + small[ends[2] - 4 :])
     first, second = read_chunks(path, on_damage="skip")
-    assert (first.lines, first.first_line) == (lines(3), 1)
-    assert (second.lines, second.first_line) == (lines(18, 6), 4)
-    assert second.text_offset == len(lines(3))
+    assert (first.lines, first.text_offset) == (lines(3), 0)
+    assert (second.lines, second.text_offset) == (lines(18, 6), len(lines(3)))
     text = lines(3000)
     cctx = zstandard.ZstdCompressor(write_checksum=True)
     one, two, three = text[:50_001], text[50_001:80_001], text[80_001:]

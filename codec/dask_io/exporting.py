@@ -281,9 +281,12 @@ def _write(
             for table in convert(part, options, converter, faults.add):
                 if table.num_rows:
                     writer.write(table)
+            if not (converter.summary.n_lines or part.file_len):
+                raise ExportError(f"{part.url}: there is nothing in it")
             writer.close()
+            size = new.sync()
             faults.commit()
-            size = new.commit()
+            new.commit()
         finally:
             faults.discard()
     return converter.summary, size

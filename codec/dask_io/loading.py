@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from codec.errors import RecordingError
 from codec.export.converting import Converter
-from codec.export.faults import Fault
+from codec.export.faults import Fault, Lines
+from codec.export.inputs import check_kind
 from codec.recording.naming import PART, is_unfinished
 from codec.recording.reading import read_part
 
@@ -75,7 +76,8 @@ def convert(
     on_damage: Callable[[Fault], object],
 ) -> Iterator[pa.Table]:
     """A part's updates, some ten thousand at a time. on_damage: called with what cannot
-    be read, where bad things are left out; otherwise it raises DamageError."""
+    be read, where bad things are left out; otherwise it raises DamageError. Raises
+    MessageError, and ExportError for what are no lines of messages."""
 
     def note(error: DamageError) -> None:
         if error.is_at_end and is_unfinished(part.path):
@@ -93,7 +95,12 @@ def convert(
             on_damage=note if options.on_error == "skip" else "raise",
             unended=not is_unfinished(part.path),
         ):
-            yield converter.table(chunk, part.name)
+            n_before = converter.summary.n_lines
+            if not (n_before or part.begin):
+                check_kind(chunk.lines, part.url)
+            yield converter.table(
+                Lines(chunk.lines, part.name, n_before + 1, chunk.text_offset)
+            )
 
 
 def warn(part: Part, converter: Converter) -> None:

@@ -1,8 +1,7 @@
 """Archives of lines as tables, and as files that other tools read: exact, bounded.
 
-`export` writes files, `tables` gives Arrow tables; `Converter` is the step between a
-chunk of lines and a table, and `make_writer` what writes tables, for who runs both
-elsewhere.
+`export` writes files, `tables` gives Arrow tables. `Converter` is the step from a chunk
+of `Lines` to a table, `make_writer` what writes tables, for who runs both elsewhere.
 """
 
 from codec.errors import MissingDependencyError
@@ -16,7 +15,7 @@ except ImportError as error:
 
 from codec.export.converting import Converter
 from codec.export.exporting import export, tables
-from codec.export.faults import Fault
+from codec.export.faults import Fault, Lines
 from codec.export.formats import FORMATS, Writer, make_writer
 from codec.export.inputs import Input, chunks, find_inputs
 from codec.export.options import Options
@@ -30,6 +29,7 @@ __all__ = [
     "Converter",
     "Fault",
     "Input",
+    "Lines",
     "NewFile",
     "Options",
     "Summary",

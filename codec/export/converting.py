@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from codec.batch import Batch
-    from codec.export.faults import Fault
+    from codec.export.faults import Fault, Lines
     from codec.export.options import Options
-    from codec.recording import Chunk
 
 __all__ = ["Converter"]
 
@@ -48,7 +47,7 @@ def _n_null(table: pa.Table) -> int:
 
 
 class Converter:
-    """Makes tables of one chunk after the other, on one thread at a time.
+    """Makes tables of lines, one chunk after the other, on one thread at a time.
 
     on_fault: called with what is passed over. summary: what was counted so far.
     """
@@ -63,13 +62,13 @@ class Converter:
         )
         self._assets = None if options.assets is None else AssetFilter(options.assets)
 
-    def table(self, chunk: Chunk, path: str) -> pa.Table:
-        """The rows of a chunk's lines; raises MessageError for a bad one that is not to
-        be passed over. path: what faults call the file."""
+    def table(self, lines: Lines) -> pa.Table:
+        """The rows of a chunk of lines; raises MessageError for a bad one that is not
+        to be passed over."""
         options = self._options
-        batch = self._decoder.decode_lines(chunk.lines, on_error="skip")
+        batch = self._decoder.decode_lines(lines.data, on_error="skip")
         if batch.n_errors:
-            self._report(chunk, path, batch)
+            self._report(lines, batch)
         self._count(batch)
         keep = in_time(batch.messages, options)
         part = batch if keep is None else batch.select(keep)
@@ -78,7 +77,7 @@ class Converter:
         )
         n_null = _n_null(table)
         if n_null and options.overflow == "raise":
-            self._check_overflow(chunk, path, batch, keep, table)
+            self._check_overflow(lines, batch, keep, table)
         if self._assets is not None:
             table = self._assets(table)
         if n_null:
@@ -97,15 +96,17 @@ class Converter:
         if batch.verified is not None:
             n_verified = int(np.count_nonzero(batch.verified))
             summary.n_unverified += batch.n_messages - n_verified
+        if not batch.n_errors:
+            return
         for code, n in zip(
             *np.unique(batch.errors["code"], return_counts=True), strict=True
         ):
             name = ErrorCode(code)
             (summary.passed if name in HARMLESS else summary.bad)[str(name)] += int(n)
 
-    def _report(self, chunk: Chunk, path: str, batch: Batch) -> None:
+    def _report(self, lines: Lines, batch: Batch) -> None:
         options = self._options
-        for fault in faults_of(chunk, path, batch.errors):
+        for fault in faults_of(lines, batch.errors):
             policy = (
                 options.on_bad_signature if fault.is_of_payload else options.on_error
             )
@@ -115,8 +116,7 @@ class Converter:
 
     def _check_overflow(
         self,
-        chunk: Chunk,
-        path: str,
+        lines: Lines,
         batch: Batch,
         keep: NDArray[np.bool_] | None,
         table: pa.Table,
@@ -134,12 +134,12 @@ class Converter:
             return
         row = int(rows[np.argmax(nulls)])
         n_lines = batch.n_messages + batch.n_errors
-        lines = np.delete(np.arange(n_lines), batch.errors["index"].astype(np.int64))
+        places = np.delete(np.arange(n_lines), batch.errors["index"].astype(np.int64))
         counts = batch.messages["update_count"]
         if keep is not None:
-            lines, counts = lines[keep], counts[keep]
+            places, counts = places[keep], counts[keep]
         message = int(np.searchsorted(np.cumsum(counts), row, side="right"))
-        starts = line_starts(chunk.lines)
-        index = int(lines[message])
-        fault = fault_at(chunk, path, starts, index, "overflow", None, _OVERFLOW)
+        starts = line_starts(lines.data)
+        place = int(places[message])
+        fault = fault_at(lines, starts, place, "overflow", None, _OVERFLOW)
         raise fault.error()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,7 +163,7 @@ class _Job:
         self._refuse_inputs(path)
         refuse_existing(path, self._force)
         errors = path.with_name(stem_of(path) + ERRORS)
-        self._write_file(path, name, self._sources, errors)
+        self._write_file(path, name, self._sources, errors, lambda size: None)
 
     def to_folder(self, folder: Path, name: str) -> None:
         if self._errors is not None:
@@ -171,6 +172,13 @@ class _Job:
         folder.mkdir(parents=True, exist_ok=True)
         with DoneList(folder, digest_of(self._options, name)) as done:
             self._begin(folder, done)
+
+            def note(source: Input, size: int) -> None:
+                """Before the file has its name: without a file a note says nothing,
+                but without its note a file would be taken for somebody else's."""
+                path.unlink(missing_ok=True)
+                done.append(done.record([source], {path.name: size}))
+
             for path, source in outputs.items():
                 self._refuse_inputs(path)
                 if not self._force and done.find(source):
@@ -179,8 +187,7 @@ class _Job:
                 if not done.is_ours(path.name):
                     refuse_existing(path, self._force)
                 errors = folder / f"{source.stem}{ERRORS}"
-                size = self._write_file(path, name, [source], errors)
-                done.append(done.record([source], {path.name: size}))
+                self._write_file(path, name, [source], errors, partial(note, source))
 
     def to_partitions(self, folder: Path, name: str, parts: Collection[str]) -> None:
         if folder.exists() and not folder.is_dir():
@@ -247,8 +254,13 @@ class _Job:
         return outputs
 
     def _write_file(
-        self, path: Path, name: str, sources: list[Input], errors: Path
-    ) -> int:
+        self,
+        path: Path,
+        name: str,
+        sources: list[Input],
+        errors: Path,
+        before_rename: Callable[[int], None],
+    ) -> None:
         for name_of in (path.name, errors.name):
             for stale in clear_stale(path.parent, name_of):
                 self._on_note(f"{stale}: removed, a killed run had left it")
@@ -257,12 +269,13 @@ class _Job:
             try:
                 writer = make_writer(new.file, self._options.schema(), name, path)
                 self._run.write(sources, writer)
+                size = new.sync()
                 faults.commit()
-                size = new.commit()
+                before_rename(size)
+                new.commit()
             finally:
                 faults.discard()
         self._count([size])
-        return size
 
     def _count(self, sizes: Collection[int]) -> None:
         self._run.summary.n_files += len(sizes)

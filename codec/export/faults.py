@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from codec.errors import DamageError
-    from codec.recording import Chunk
 
-__all__ = ["HARMLESS", "Fault", "FaultList", "fault_at", "faults_of", "line_starts"]
+__all__ = [
+    "HARMLESS",
+    "Fault",
+    "FaultList",
+    "Lines",
+    "fault_at",
+    "faults_of",
+    "line_starts",
+]
 
 HARMLESS = (ErrorCode.NOT_DATA, ErrorCode.EMPTY)
 """Lines without data, such as answers to a subscription: no fault of an archive."""
@@ -90,47 +97,56 @@ class Fault:
         return json.dumps(values) + "\n"
 
 
-def faults_of(chunk: Chunk, path: str, errors: NDArray[Any]) -> Iterator[Fault]:
-    """The faults of a chunk's lines, by a batch's `errors`, without harmless ones."""
+class Lines(NamedTuple):
+    """Whole lines, and where they stand: in which file, the number of the first of
+    them, and at which byte of the file's text they begin (None: not known)."""
+
+    data: bytes
+    path: str
+    first_line: int = 1
+    text_offset: int | None = 0
+
+
+def faults_of(lines: Lines, errors: NDArray[Any]) -> Iterator[Fault]:
+    """The faults of lines by a batch's `errors`, without harmless ones."""
     errors = errors[~np.isin(errors["code"], HARMLESS)]
     if not len(errors):
         return
-    starts = line_starts(chunk.lines)
+    starts = line_starts(lines.data)
     for index, offset, code in errors.tolist():
-        yield fault_at(chunk, path, starts, index, ErrorCode(code), offset)
+        yield fault_at(lines, starts, index, ErrorCode(code), offset)
 
 
-def line_starts(lines: bytes) -> NDArray[np.int64]:
+def line_starts(data: bytes) -> NDArray[np.int64]:
     """Where each line begins, and behind them where another would."""
-    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
-    if not lines.endswith(b"\n"):
-        ends = np.append(ends, len(lines) + 1)
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+    if not data.endswith(b"\n"):
+        ends = np.append(ends, len(data) + 1)
     return np.concatenate([[0], ends])
 
 
 def fault_at(
-    chunk: Chunk,
-    path: str,
+    lines: Lines,
     starts: NDArray[np.int64],
     index: int,
     code: ErrorCode | str,
     offset: int | None,
     reason: str = "",
 ) -> Fault:
-    """The fault of a line by its number in the chunk, from 0."""
+    """The fault of a line by its number among them, from 0."""
     start, end = int(starts[index]), int(starts[index + 1]) - 1
-    frame = next((frame for _, frame in frames(chunk.lines[start:end])), b"")
+    frame = next((frame for _, frame in frames(lines.data[start:end])), b"")
     if code == ErrorCode.INVALID_RECEIVE_TIME:
-        frame = chunk.lines[start:end]
+        frame = lines.data[start:end]
     if isinstance(code, ErrorCode):
         reason = code.description
-        if end == len(chunk.lines):
+        if end == len(lines.data):
             reason += "; the last line, which has no end: is the file cut short?"
     return Fault(
-        path,
-        chunk.first_line + index,
+        lines.path,
+        lines.first_line + index,
         offset,
-        None if chunk.text_offset is None else chunk.text_offset + start,
+        None if lines.text_offset is None else lines.text_offset + start,
         str(code),
         reason,
         frame[:_SHOWN_LEN].decode("utf-8", "backslashreplace"),

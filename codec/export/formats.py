@@ -30,13 +30,21 @@ _COMPRESSIBLE = ("ndjson", "csv")
 
 
 class Writer(Protocol):
-    """Writes tables of one schema, in the order in which they come."""
+    """Writes tables of one schema, in the order in which they come.
+
+    part_len: how many rows at a time suit it best.
+    """
+
+    part_len: int
 
     def write(self, table: pa.Table) -> None:
         """Takes a table of any length."""
 
     def close(self) -> None:
         """Writes what is still to come; the file stays open."""
+
+    def abandon(self) -> None:
+        """Writes nothing any more; what is in the file is of no use."""
 
 
 def _split(path: Path) -> tuple[str, str | None, str | None]:

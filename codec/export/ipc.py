@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from codec.export.notes import with_notes
+from codec.export.sinks import Sink
 
 __all__ = ["BATCH_LEN", "IpcWriter"]
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 class IpcWriter:
     """Record batches of BATCH_LEN rows, the last one shorter, each column zstd."""
 
+    part_len = BATCH_LEN
+
     def __init__(self, file: BinaryIO, schema: Schema, *, is_stream: bool) -> None:
         options = pa.ipc.IpcWriteOptions(
             compression=pa.Codec("zstd", compression_level=1),
@@ -26,7 +29,8 @@ class IpcWriter:
             unify_dictionaries=not is_stream,
         )
         make = pa.ipc.new_stream if is_stream else pa.ipc.new_file
-        self._writer = make(file, with_notes(schema), options=options)
+        self._sink = Sink(file)
+        self._writer = make(self._sink, with_notes(schema), options=options)
         self._waiting: list[Table] = []
         self._n_waiting = 0
 
@@ -40,6 +44,11 @@ class IpcWriter:
     def close(self) -> None:
         """Writes the last batch and the footer."""
         self._write()
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Writes nothing any more."""
+        self._sink.cut_off()
         self._writer.close()
 
     def _write(self) -> None:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from codec.export.notes import with_notes
+from codec.export.sinks import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,10 +40,13 @@ _DICTIONARIES = ("symbol", "signer")
 class ParquetWriter:
     """Row groups of ROW_GROUP_LEN rows, the last one shorter."""
 
+    part_len = ROW_GROUP_LEN
+
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         names = schema.names
+        self._sink = Sink(file)
         self._writer = pq.ParquetWriter(
-            file, with_notes(schema), **_options(names), version="2.6"
+            self._sink, with_notes(schema), **_options(names), version="2.6"
         )
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
@@ -58,6 +62,11 @@ class ParquetWriter:
         """Writes the last row group and the footer."""
         if self._n_waiting:
             self._write_group()
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Writes nothing any more."""
+        self._sink.cut_off()
         self._writer.close()
 
     def _write_group(self) -> None:

@@ -50,6 +50,8 @@ class PartitionedWriter:
     of partitions. written: the files, relative to the folder.
     """
 
+    part_len = 1 << 17
+
     def __init__(
         self,
         folder: Path,
@@ -90,6 +92,9 @@ class PartitionedWriter:
         for run in runs:
             run.unlink()
 
+    def abandon(self) -> None:
+        """Nothing is open between calls; who has made the folders removes them."""
+
     def _put_aside(self) -> None:
         self._levels[0].append(self._write_run(self._sorted()))
         level = 0
@@ -110,8 +115,9 @@ class PartitionedWriter:
         """What waits, by partition."""
         if not self._waiting:
             return
-        table = pa.concat_tables(self._waiting).unify_dictionaries().combine_chunks()
-        self._waiting, self._n_waiting = [], 0
+        waiting, self._waiting, self._n_waiting = self._waiting, [], 0
+        table = pa.concat_tables(waiting).unify_dictionaries().combine_chunks()
+        del waiting
         columns = self._columns(table)
         order = _order(columns)
         if order is not None:
@@ -193,6 +199,8 @@ class _File:
         with self._file:
             if kind is None:
                 self._writer.close()
+            else:
+                self._writer.abandon()
 
 
 def _order(columns: list[NDArray[np.uint16]]) -> NDArray[np.int64] | None:

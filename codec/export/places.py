@@ -84,15 +84,18 @@ class NewFile:
     def __exit__(self, *_: object) -> None:
         self.discard()
 
-    def commit(self) -> int:
-        """Gives it its name once it is on the disk, and returns its length."""
+    def sync(self) -> int:
+        """Returns its length, once all that was written is on the disk."""
         self.file.flush()
         sync_file(self.file.fileno())
-        size = os.fstat(self.file.fileno()).st_size
+        return os.fstat(self.file.fileno()).st_size
+
+    def commit(self) -> None:
+        """Gives it its name, once it is on the disk."""
+        self.sync()
         os.rename(self._place, self.path)
         self._close()
         sync_folder(self.path.parent)
-        return size
 
     def discard(self) -> None:
         """Removes it, unless it was committed."""

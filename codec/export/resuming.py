@@ -99,7 +99,7 @@ class DoneList:
     def find(self, source: Source) -> dict[str, Any] | None:
         """The record of an input, if it is done and what it became is still there."""
         identity = _identity(source)
-        for record in reversed(self.records):
+        for record in self.records[::-1]:
             if any(_is_same(one, identity) for one in record["inputs"]) and all(
                 _has_len(self._folder / name, size)
                 for name, size in record["outputs"].items()

@@ -10,9 +10,8 @@ import pyarrow as pa
 
 from codec.errors import DamageError, ExportError
 from codec.export.converting import Converter
-from codec.export.faults import Fault
+from codec.export.faults import Fault, Lines
 from codec.export.inputs import chunks
-from codec.export.parquet import ROW_GROUP_LEN
 from codec.recording.naming import is_unfinished
 
 if TYPE_CHECKING:
@@ -58,9 +57,14 @@ class Run:
         """The rows of an input."""
         summary = self._converter.summary
         before = summary.read_len
-        for chunk in chunks(source, self._options, self._report):
-            table = self._converter.table(chunk, source.name)
-            summary.read_len = before + chunk.file_offset
+        n_before = summary.n_lines
+        for data, text_offset, file_offset, n_passed_over in chunks(
+            source, self._options, self._report
+        ):
+            line = n_passed_over + summary.n_lines - n_before + 1
+            lines = Lines(data, source.name, line, text_offset)
+            table = self._converter.table(lines)
+            summary.read_len = before + file_offset
             self._on_progress(summary.read_len)
             if table.num_rows:
                 yield table
@@ -97,7 +101,7 @@ class Run:
 
 
 class Behind:
-    """Hands tables to a writer on a thread of its own, a row group at a time.
+    """Hands tables to a writer on a thread of its own, many rows at a time.
 
     While one is written the next is gathered, no more. is_direct: on this thread.
     """
@@ -112,15 +116,17 @@ class Behind:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        if kind is not None:
+            self._writer.abandon()
 
     def write(self, table: pa.Table) -> None:
         """Takes a table; raises what went wrong with the ones before it."""
         self._waiting.append(table)
         self._n_waiting += table.num_rows
-        if self._n_waiting >= ROW_GROUP_LEN:
+        if self._n_waiting >= self._writer.part_len:
             self._hand_over()
 
     def close(self) -> None:

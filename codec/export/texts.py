@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
 from codec.errors import MissingDependencyError
+from codec.export.sinks import Sink
 
 __all__ = ["CsvWriter", "NdjsonWriter"]
 
@@ -20,15 +21,18 @@ if TYPE_CHECKING:
 
     from pyarrow import Array, ChunkedArray, Schema, Table
 
-_PART_LEN = 1 << 15  # rows that are text at the same time
+_PART_LEN = 1 << 16  # rows that are text at the same time
 _GZIP_LEVEL = 6
 
 
 class NdjsonWriter:
     """A JSON object for each row; null where there is no value."""
 
+    part_len = _PART_LEN
+
     def __init__(self, file: BinaryIO, schema: Schema, compression: str | None) -> None:
-        self._out = _compressed(file, compression)
+        self._sink = Sink(file)
+        self._out = _compressed(self._sink, compression)
         names = [_text_name(field) for field in schema]
         self._heads = [
             f"{',' if i else '{'}{json.dumps(name)}:" for i, name in enumerate(names)
@@ -49,12 +53,20 @@ class NdjsonWriter:
         """Ends the compressed text, if it is one."""
         self._out.close()
 
+    def abandon(self) -> None:
+        """Writes nothing any more."""
+        self._sink.cut_off()
+        self._out.close()
+
 
 class CsvWriter:
     """A line of titles, then one for each row; nothing where there is no value."""
 
+    part_len = _PART_LEN
+
     def __init__(self, file: BinaryIO, schema: Schema, compression: str | None) -> None:
-        self._out = _compressed(file, compression)
+        self._sink = Sink(file)
+        self._out = _compressed(self._sink, compression)
         self._options = csv.WriteOptions(include_header=False, quoting_style="needed")
         names = ",".join(_text_name(field) for field in schema)
         self._out.write(f"{names}\n".encode())
@@ -69,6 +81,11 @@ class CsvWriter:
 
     def close(self) -> None:
         """Ends the compressed text, if it is one."""
+        self._out.close()
+
+    def abandon(self) -> None:
+        """Writes nothing any more."""
+        self._sink.cut_off()
         self._out.close()
 
 
@@ -87,8 +104,6 @@ def _csv_column(column: ChunkedArray) -> ChunkedArray:
     if pa.types.is_timestamp(column.type):
         return column.cast(pa.int64())
     if pa.types.is_dictionary(column.type):
-        return column.cast(pa.string())
-    if pa.types.is_decimal(column.type):
         return column.cast(pa.string())
     return column
 
@@ -122,21 +137,14 @@ def _data(texts: Array) -> memoryview:
     return memoryview(data)[ends[texts.offset] : ends[texts.offset + len(texts)]]
 
 
-class _Plain:
-    """The file as it is; closing leaves it open."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.write = file.write
-
-    def close(self) -> None:
-        pass
-
-
-def _compressed(file: BinaryIO, compression: str | None) -> Any:
+def _compressed(file: Sink, compression: str | None) -> Any:
     if compression is None:
-        return _Plain(file)
+        return file
+    out = cast("BinaryIO", file)
     if compression == "gzip":
-        return gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_GZIP_LEVEL)
+        return gzip.GzipFile(
+            fileobj=cast("BinaryIO", file), mode="wb", compresslevel=_GZIP_LEVEL
+        )
     try:
         import zstandard
     except ImportError as error:
@@ -144,4 +152,4 @@ def _compressed(file: BinaryIO, compression: str | None) -> Any:
             "this needs the package zstandard: pip install 'stork-codec[arrow]'"
         ) from error
     compressor = zstandard.ZstdCompressor(write_checksum=True)
-    return compressor.stream_writer(file, closefd=False)
+    return compressor.stream_writer(out, closefd=False)

@@ -61,11 +61,10 @@ def kind_of(start: bytes, name: str) -> Literal["plain", "gzip", "zstd"]:
     from codec.recording.zstd import is_zstd
 
     name = name.removesuffix(PART)
-    if is_zstd(start) or (start and name.endswith(".zst")):
+    is_gzip = start[:2] == _GZIP
+    if is_zstd(start) or (start and name.endswith(".zst") and not is_gzip):
         return "zstd"
-    if start[:2] == _GZIP or (start and name.endswith(".gz")):
-        return "gzip"
-    return "plain"
+    return "gzip" if is_gzip or (start and name.endswith(".gz")) else "plain"
 
 
 def _plain_pieces(source: Source) -> Iterator[Text]:

@@ -44,16 +44,17 @@ _log = logging.getLogger("codec.recording")
 class Chunk(NamedTuple):
     """Whole lines, and where they stand.
 
-    first_line: the number, from 1, of the first of them. text_offset: where they begin
-    in the file's text, decompressed; None where what comes before was not read. Behind
-    damage both count what could be read. file_offset: how much of the file itself has
-    been read so far.
+    text_offset: where they begin in the file's text, decompressed, without what damage
+    has taken; None where what comes before was not read. file_offset: how much of the
+    file itself has been read so far. n_passed_over: lines before those of the file's
+    first chunk that an index has spared (lines are not counted here: to find their ends
+    takes longer than to decode them).
     """
 
     lines: bytes
-    first_line: int
     text_offset: int | None
     file_offset: int
+    n_passed_over: int
 
 
 def read(
@@ -238,10 +239,10 @@ def _report(path: Path | str, damage: Damage, on_damage: OnDamage) -> None:
 
 
 class _Place:
-    """Counts lines and bytes of text while chunks of whole lines are made."""
+    """Counts bytes of text while chunks of whole lines are made."""
 
-    def __init__(self, n_lines: int, text_offset: int | None) -> None:
-        self._n_lines = n_lines
+    def __init__(self, n_passed_over: int, text_offset: int | None) -> None:
+        self._n_passed_over = n_passed_over
         self._offset = text_offset
         self.file_offset = 0
 
@@ -253,8 +254,7 @@ class _Place:
     def chunk(self, lines: list[bytes]) -> Chunk:
         """The next lines."""
         data = b"".join(lines)
-        chunk = Chunk(data, self._n_lines + 1, self._offset, self.file_offset)
-        self._n_lines += data.count(b"\n") + (not data.endswith(b"\n"))
+        chunk = Chunk(data, self._offset, self.file_offset, self._n_passed_over)
         self.pass_over(len(data))
         return chunk
 
