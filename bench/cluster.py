@@ -9,9 +9,11 @@ from shutil import disk_usage, rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import codec
 from bench.rows import Row
 from bench.timing import Side, interleave
 from bench.workloads import FIRST_NS, KEYS, MIB, STEP_NS, frame_len, signed
+from codec.recording.index import Block, Index, write_index
 from codec.recording.naming import segment_name
 from codec.recording.segment import HEADER, make_compressor
 from codec.recording.text import cut
@@ -77,17 +79,50 @@ def make_segments(folder: Path, text_len: int, segment_len: int) -> int:
     )
     compress = make_compressor("zstd", _LEVEL)
     assert compress is not None
-    parts = [(compress(part), part.count(b"\n")) for part in cut(lines, MIB)]
-    n_messages = 0
+    parts = [(compress(part), part) for part in cut(lines, MIB)]
+    n_updates = 0
     for number in range(1, max(text_len // segment_len, 1) + 1):
         path = folder / segment_name("bench", FIRST_NS, number, "zstd")
-        with open(path, "wb") as file:
-            file.write(HEADER)
-            for i in range(max(segment_len // MIB, 1)):
-                data, n = parts[i % len(parts)]
-                file.write(data)
-                n_messages += n
-    return n_messages * _N_ASSETS
+        chosen = [parts[i % len(parts)] for i in range(max(segment_len // MIB, 1))]
+        n_updates += _write_segment(path, chosen) * _N_ASSETS
+    return n_updates
+
+
+def _write_segment(path: Path, parts: list[tuple[bytes, bytes]]) -> int:
+    """A segment and its index, without digests; returns how many messages it holds.
+
+    parts: whole lines, each with the frame that they become.
+    """
+    blocks = []
+    with open(path, "wb") as file:
+        file.write(HEADER)
+        for data, text in parts:
+            last_ns = FIRST_NS + text.count(b"\n") * STEP_NS
+            blocks.append(Block(file.tell(), text.count(b"\n"), FIRST_NS, last_ns))
+            file.write(data)
+        segment_len = file.tell()
+    n_messages = sum(block.n_messages for block in blocks)
+    write_index(
+        path,
+        Index(
+            segment=path.name,
+            closed="cleanly",
+            compression="zstd",
+            codec_version=codec.__version__,
+            n_messages=n_messages,
+            first_receive_ns=FIRST_NS,
+            last_receive_ns=FIRST_NS,
+            segment_len=segment_len,
+            segment_sha256="",
+            text_len=sum(len(text) for _, text in parts),
+            text_sha256="",
+            n_lost=0,
+            lost_len=0,
+            damage=[],
+            blocks=blocks,
+        ),
+    )
+    return n_messages
 
 
 @contextmanager

@@ -41,7 +41,7 @@ from bench.workloads import (
     signed_of_len,
 )
 from codec import _core, tables
-from codec.recording import read
+from codec.recording import read, read_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,8 +133,11 @@ def test_cluster_row_is_measured() -> None:
 
 def test_segments_are_a_recorders(tmp_path: Path) -> None:
     n_updates = make_segments(tmp_path / "segments", 3 * MIB, MIB)
-    paths = sorted((tmp_path / "segments").iterdir())
+    paths = sorted((tmp_path / "segments").glob("*.zst"))
     assert len(paths) == 3
+    for path in paths:
+        index = read_index(path)
+        assert index is not None and index.segment_len == path.stat().st_size
     chunks = [codec.decode_lines(c) for c in read(tmp_path / "segments")]
     assert sum(map(len, chunks)) == n_updates
     assert all(chunk.messages["receive_ns"].all() for chunk in chunks)
