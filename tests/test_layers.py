@@ -108,6 +108,7 @@ ALLOWED = {
         "signatures",
         "taxonomy",
     },
+    "summary": {"_core", "dtypes", "errors", "monitor", "summary"},
     "export": {
         "__init__",
         "api",

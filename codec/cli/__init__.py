@@ -24,6 +24,8 @@ _COMMANDS = (
     "watch",
     "record",
     "replay",
+    "stats",
+    "plot",
     "decode",
     "demo",
     "simulate",
@@ -39,6 +41,8 @@ examples:
   STORK_TOKEN=... stork-codec record wss://fast.jp.stork-oracle.network/ws \\
       --assets 1-20 --channel 100ms -o recordings
   stork-codec replay recordings/ --from 2025-12-01T17:00Z --speed 10
+  stork-codec stats recordings/ --channel 100ms
+  stork-codec plot recordings/ --asset 1-5 -o market.png
   stork-codec decode recordings/ -o prices.parquet
   stork-codec demo
   stork-codec simulate --tls --fault cut=1000

@@ -18,6 +18,7 @@ from codec.cli.options import (
     read_signer,
     read_symbols,
 )
+from codec.periods import CHANNELS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -32,7 +33,6 @@ a token is needed. Give it in one of these ways:
   token-file = "FILE" or token = "..." in the file of --config
 (never as an argument: every user of this machine can read those)"""
 
-_CHANNELS = ("10ms", "20ms", "50ms", "100ms", "500ms", "1s", "real_time")
 _TYPE_NAMES: dict[type, str] = {
     bool: "true or false",
     str: "a string",
@@ -103,7 +103,7 @@ _OPTIONS = (
         metavar="NAME[,NAME]",
         is_many=True,
     ),
-    _Option("channel", "real_time by default", choices=_CHANNELS),
+    _Option("channel", "real_time by default", choices=tuple(CHANNELS)),
     _Option("unsigned", "ask for messages without signatures", types=(bool,)),
     _Option("market-status", "ask for the markets' status, too", types=(bool,)),
     _Option("signer", "", read=read_signer, is_many=True, is_in_file_only=True),

@@ -23,6 +23,7 @@ __all__ = [
     "add_assets",
     "add_range",
     "add_signers",
+    "add_span",
     "add_taxonomy",
     "add_threads",
     "load_taxonomy",
@@ -89,9 +90,18 @@ def add_threads(parser: ArgumentParser) -> None:
 
 def add_range(parser: ArgumentParser) -> None:
     """Adds `--from` and `--to`: `args.start_ns` and `args.end_ns`, or None."""
+    _add_times(parser, "what was received")
+
+
+def add_span(parser: ArgumentParser) -> None:
+    """Adds `--from` and `--to` as `add_range` does, meant for messages' timestamps."""
+    _add_times(parser, "updates with a timestamp")
+
+
+def _add_times(parser: ArgumentParser, what: str) -> None:
     for name, dest, words in (
-        ("--from", "start_ns", "only what was received from then on"),
-        ("--to", "end_ns", "only what was received before then"),
+        ("--from", "start_ns", f"only {what} from then on"),
+        ("--to", "end_ns", f"only {what} before then"),
     ):
         parser.add_argument(
             name,

@@ -8,9 +8,10 @@ import sys
 from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, Any
 
+from codec.cli.damage import Damage
 from codec.cli.options import add_range, positive
 from codec.cli.text import printable
-from codec.errors import CodecError, DamageError
+from codec.errors import CodecError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
@@ -92,7 +93,7 @@ def run(args: Namespace) -> int:
     """Gives back what is asked for; 1 where anything was damaged."""
     if args.check:
         return _check(args.paths)
-    damage = _Damage()
+    damage = Damage()
     common = {
         "start_ns": args.start_ns,
         "end_ns": args.end_ns,
@@ -110,19 +111,6 @@ def run(args: Namespace) -> int:
         paced = {**common, "speed": args.speed, "max_gap_s": args.max_gap}
         _write_paced(args.paths, args.format == "lines", paced)
     return 1 if damage.is_any else 0
-
-
-class _Damage:
-    """Says what is damaged; the torn end of an unfinished segment is not."""
-
-    def __init__(self) -> None:
-        self.is_any = False
-
-    def report(self, error: DamageError) -> None:
-        is_expected = error.is_at_end and error.path.endswith(".part")
-        self.is_any |= not is_expected
-        note = "unfinished, " if is_expected else ""
-        print(f"stork-codec: {note}{error}", file=sys.stderr)
 
 
 def _write_all(paths: list[str], is_lines: bool, options: dict[str, Any]) -> None:

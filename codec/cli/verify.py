@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -13,20 +11,18 @@ from codec import CodecError, Decoder, ErrorCode
 from codec.cli.archive import chunks, open_archive, remaining_len
 from codec.cli.extras import require
 from codec.cli.options import add_signers, add_threads
+from codec.cli.progress import progress
 from codec.cli.tally import HARMLESS, Tally
 from codec.cli.text import printable
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-    from collections.abc import Callable, Iterator
     from io import FileIO
 
     from rich.table import Table
     from rich.text import Text
 
 __all__ = ["register", "run"]
-
-_BAR_LEN = 30
 
 _DESCRIPTION = """\
 Checks the signatures of all messages of an archive as the chain judges them. Each
@@ -81,38 +77,10 @@ def _check(file: FileIO, tally: Tally, args: Namespace) -> None:
     decoder = Decoder(
         threads=args.threads, signers=args.signers, on_bad_signature="mark"
     )
-    with _progress(remaining_len(file)) as advance:
+    with progress(remaining_len(file)) as advance:
         for chunk in chunks(file):
             tally.add(decoder.decode_lines(chunk, on_error="skip"))
             advance(len(chunk))
-
-
-@contextmanager
-def _progress(total_len: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error where that is a terminal; gives what moves it on."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda n_bytes: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    bar = Progress(
-        BarColumn(_BAR_LEN),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("", total=total_len)
-        yield lambda n_bytes: bar.advance(task, n_bytes)
 
 
 def _report(name: str, tally: Tally, seconds: float, *, is_whole: bool = True) -> None:
