@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.agreement import check_all
 from bench.arrow import arrow_rows
+from bench.cluster import cluster_rows
 from bench.context import context_rows
 from bench.feeds import feed_rows
 from bench.known import known_rows, times_of
@@ -41,6 +42,7 @@ _ROWS = {
     "context": context_rows,
     "feeds": feed_rows,
     "arrow": arrow_rows,
+    "cluster": cluster_rows,
     "state": state_rows,
 }
 _FIGURES = {

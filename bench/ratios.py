@@ -49,6 +49,10 @@ class Scale:
     feed_paced_pairs: int
     n_feed_messages: int
     """As many as memory is watched over."""
+    cluster_len: int
+    """Bytes of lines in all segments."""
+    segment_len: int
+    cluster_budget: Budget
 
 
 FULL = Scale(
@@ -67,6 +71,9 @@ FULL = Scale(
     feed_paced_s=4.0,
     feed_paced_pairs=9,
     n_feed_messages=50_000_000,
+    cluster_len=4096 * MIB,
+    segment_len=256 * MIB,
+    cluster_budget=Budget(90.0, min_pairs=3, max_pairs=5),
 )
 QUICK = Scale(
     lines_len=8 * MIB,
@@ -84,6 +91,9 @@ QUICK = Scale(
     feed_paced_s=0.5,
     feed_paced_pairs=3,
     n_feed_messages=3_000_000,
+    cluster_len=128 * MIB,
+    segment_len=16 * MIB,
+    cluster_budget=Budget(0.2, min_pairs=3),
 )
 
 

@@ -89,6 +89,12 @@ What [docs/websockets.md](../../docs/websockets.md) chooses from. Readers in tur
 message taken as bytes, nothing decoded; medians.
 """
 
+_CLUSTER_NOTES = """\
+The job of `stork-codec decode --dask` on this machine: from segments on the disk to
+Parquet files on the disk, synchronised. Both clusters are there all the time; each
+worker has one thread, pyarrow's and those of linear algebra among them.
+"""
+
 _RATE_NOTES = """\
 Million updates a second, and behind it the speed as a ratio to memcpy of the same input
 (medians of pytest-benchmark; these are not measured in turn, so the ratios above are
@@ -145,6 +151,7 @@ def markdown(
     libraries: Sequence[Figure],
     state: Sequence[Row],
     state_figures: Sequence[Figure],
+    cluster: Sequence[Row],
     memory: PeakMemory | None,
     rates: Rates,
 ) -> str:
@@ -172,6 +179,8 @@ def markdown(
         f"## Newest values and bars\n\n{_STATE_NOTES}",
         _figure_table(state_figures),
         _ratio_table(state, with_limits=False),
+        f"## On a cluster\n\n{_CLUSTER_NOTES}",
+        _ratio_table(cluster, with_limits=True),
         "## Ratios for context\n",
         _ratio_table(context, with_limits=False),
         "## Updates a second\n\n" + _RATE_NOTES.format(input_len=rates.input_len / MIB),

@@ -136,14 +136,17 @@ __all__ = [
 
 if _TYPE_CHECKING:
     from codec.arrow import to_arrow as to_arrow
+    from codec.frames import decode_frames as decode_frames
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> _Any:
-    """`codec.reference` and `codec.to_arrow` are loaded when they are asked for."""
+    """What is loaded when it is asked for: `reference`, and what needs pyarrow."""
     if name == "reference":
         return _import_module("codec.reference")
     if name == "to_arrow":
         return _import_module("codec.arrow").to_arrow
+    if name == "decode_frames":
+        return _import_module("codec.frames").decode_frames
     raise AttributeError(f"module 'codec' has no attribute {name!r}")

@@ -180,6 +180,14 @@ class DecoderBase(Generic[_Batch]):
         on_error: Literal["raise", "skip"] = "raise",
     ) -> _Batch: ...
 
+def column_decode(
+    decoder: DecoderBase[_Batch],
+    chunks: tuple[
+        tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_] | None], ...
+    ],
+    *,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> _Batch: ...
 def payload_pack(
     asset_ids: object,
     values: object,

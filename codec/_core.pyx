@@ -58,6 +58,7 @@ cdef extern from "codec.h" nogil:
         CODEC_NO_MEMORY
         CODEC_TEXT
         CODEC_BINARY
+        CODEC_ERROR_EMPTY
         CODEC_ERROR_PYTHON_TYPE
         CODEC_ERROR_INVALID_UTF8
         CODEC_ERROR_WRONG_SIGNER
@@ -324,6 +325,7 @@ cdef cnp.dtype VALUES = _dtypes.VALUE_DTYPE
 cdef cnp.dtype BYTES = np.dtype(np.uint8)
 cdef cnp.dtype BOOLS = np.dtype(np.bool_)
 cdef cnp.dtype UINT16S = np.dtype(np.uint16)
+cdef cnp.dtype INT64S = np.dtype(np.int64)
 cdef cnp.dtype UINT64S = np.dtype(np.uint64)
 
 
@@ -375,6 +377,7 @@ include "_core_spans.pxi"
 include "_core_known.pxi"
 include "_core_signatures.pxi"
 include "_core_decode.pxi"
+include "_core_frames.pxi"
 include "_core_encode.pxi"
 include "_core_values.pxi"
 include "_core_monitor.pxi"

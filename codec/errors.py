@@ -265,8 +265,12 @@ class RangeError(CodecError, OverflowError):
     """A value that the type asked for cannot hold. index: its row."""
 
     def __init__(self, index: int, reason: str) -> None:
-        super().__init__(f"{reason} [update {index}]")
         self.index = index
+        self.reason = reason
+        super().__init__(index, reason)
+
+    def __str__(self) -> str:
+        return f"{self.reason} [update {self.index}]"
 
 
 class TaxonomyError(CodecError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import partial
 from operator import index
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -107,6 +108,10 @@ class KnownSigner:
 
     def __repr__(self) -> str:
         return f"<KnownSigner: {self.address}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its key goes to another process; that one makes tables of its own."""
+        return partial(KnownSigner, window=self._fixed_window), (self.public_key,)
 
     def _take(self, n: int) -> tuple[bytes, _core.Points, _core.Points]:
         """The address and the tables, for n more signatures."""

@@ -14,6 +14,7 @@ import pytest
 import codec
 from bench import agreement, bare, process, readers
 from bench.bare import NoCompilerError
+from bench.cluster import cluster_rows, make_segments
 from bench.context import context_rows
 from bench.feeds import BARE, FEED, feed_rows, rates_of, run
 from bench.known import BARE_RECOVER, BARE_VERIFY, known_rows, times_of
@@ -40,6 +41,7 @@ from bench.workloads import (
     signed_of_len,
 )
 from codec import _core, tables
+from codec.recording import read, read_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +63,9 @@ TINY = replace(
     feed_paced_s=0.05,
     feed_paced_pairs=2,
     n_feed_messages=300_000,
+    cluster_len=2 * MIB,
+    segment_len=MIB,
+    cluster_budget=BUDGET,
 )
 
 
@@ -118,6 +123,24 @@ def test_rows_without_a_compiler(
     assert "one thread / two" in ratios
     assert not any(of.startswith("bare") for of in ratios)
     assert "left out" in capsys.readouterr().out
+
+
+def test_cluster_row_is_measured() -> None:
+    (row,) = cluster_rows(Inputs(TINY))
+    assert (row.of, row.must) == ("one worker / two", 1.7)
+    assert row.ratio.n_pairs == 2
+
+
+def test_segments_are_a_recorders(tmp_path: Path) -> None:
+    n_updates = make_segments(tmp_path / "segments", 3 * MIB, MIB)
+    paths = sorted((tmp_path / "segments").glob("*.zst"))
+    assert len(paths) == 3
+    for path in paths:
+        index = read_index(path)
+        assert index is not None and index.segment_len == path.stat().st_size
+    chunks = [codec.decode_lines(c) for c in read(tmp_path / "segments")]
+    assert sum(map(len, chunks)) == n_updates
+    assert all(chunk.messages["receive_ns"].all() for chunk in chunks)
 
 
 def test_feed_rows_are_measured(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from codec.cli.options import (
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
 
-    from codec.export import Options
+    from codec.export import Options, Summary
 
 __all__ = ["register", "run"]
 
@@ -45,6 +45,7 @@ examples:
   stork-codec decode recordings/ -o lake/ --partition day,asset
   zstdcat archive.zst | stork-codec decode - -o - --format csv --asset 1,2
   stork-codec decode recordings/ -o btc.csv.gz --taxonomy symbols.json --symbol BTCUSD
+  stork-codec decode s3://archive/recordings -o /shared/parquet/ --dask tcp://host:8786
 """
 _CHANNELS = ("10ms", "20ms", "50ms", "100ms", "500ms", "1s")
 
@@ -94,6 +95,12 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         help="count the messages that are missing on a channel of this rate",
     )
     add_threads(parser)
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="have the workers of a Dask scheduler (tcp://...) write into the output, a"
+        " folder that they and this machine share; inputs may be URLs (s3://...)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -166,6 +173,8 @@ def run(args: Namespace) -> int:
     from codec.export import export, find_inputs
 
     options = _options(args)
+    if args.dask is not None:
+        return _run_on_cluster(args, options)
     sizes = [source.size for source in find_inputs(args.inputs)]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     with Progress(total) as progress:
@@ -180,11 +189,48 @@ def run(args: Namespace) -> int:
             on_note=note,
             on_progress=progress.show,
         )
+    _write_summary(args, summary)
+    report(summary)
+    return 0
+
+
+def _run_on_cluster(args: Namespace, options: Options) -> int:
+    require("dask", "dask")
+    from codec.cli.decode_view import Progress, note, report
+    from codec.dask_io import export
+
+    for name, value in (
+        ("--partition", args.partition),
+        ("--errors", args.errors),
+        ("--channel", args.channel),
+        ("--threads", args.threads),
+        ("-", "-" in args.inputs),
+    ):
+        if value:
+            raise UsageError(f"{name} does not go with --dask")
+    output = args.output
+    if not (output.endswith("/") or Path(output).is_dir()):
+        raise UsageError("--dask needs a folder as the output, with / behind its name")
+    with Progress(None) as progress:
+        summary = export(
+            args.dask,
+            args.inputs,
+            output,
+            options,
+            file_format=args.format or "parquet",
+            force=args.force,
+            on_note=note,
+            on_progress=progress.show,
+        )
+    _write_summary(args, summary)
+    report(summary)
+    return 0
+
+
+def _write_summary(args: Namespace, summary: Summary) -> None:
     if args.summary is not None:
         text = json.dumps(summary.as_dict(), indent=1)
         args.summary.write_text(text + "\n")
-    report(summary)
-    return 0
 
 
 def _options(args: Namespace) -> Options:

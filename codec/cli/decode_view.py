@@ -47,11 +47,12 @@ class Progress:
         if self._bar is not None:
             self._bar.__exit__(*error)
 
-    def show(self, n_bytes: int) -> None:
-        """Moves the bar to what has been read."""
+    def show(self, n_bytes: int, total_len: int | None = None) -> None:
+        """Moves the bar to what has been read, of a total that was not known before."""
         if self._bar is not None and monotonic() >= self._next:
             self._next = monotonic() + _EVERY_S
-            self._bar.update(self._task, completed=n_bytes)
+            total = self._total if total_len is None else total_len
+            self._bar.update(self._task, completed=n_bytes, total=total)
 
 
 def _bar() -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from codec.recording import Chunk
     from codec.recording.reading import OnDamage
 
-__all__ = ["STDIN", "Input", "chunks", "find_inputs"]
+__all__ = ["STDIN", "Input", "check_kind", "chunks", "find_inputs"]
 
 STDIN = "-"
 _STDIN_NAME = "standard input"
@@ -147,12 +147,13 @@ def _checked(all_chunks: Iterator[Chunk], source: Input) -> Iterator[Chunk]:
     is_first = True
     for chunk in all_chunks:
         if is_first:
-            _check(chunk.lines, source.name)
+            check_kind(chunk.lines, source.name)
             is_first = False
         yield chunk
 
 
-def _check(lines: bytes, name: str) -> None:
+def check_kind(lines: bytes, name: str) -> None:
+    """Raises ExportError where a file's first lines are none of messages."""
     for start, kind in _KINDS:
         if lines.startswith(start):
             raise ExportError(f"{name}: this is {kind}, not lines of messages")

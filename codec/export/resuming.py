@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from codec.errors import ExportError, RecordingError
 from codec.known import read_known_signers
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from codec.export.inputs import Input
     from codec.export.options import Options
     from codec.known import Signers
+
+Source: TypeAlias = "Input | dict[str, Any]"
+"""An input, or what tells it from others: path, size, mtime_ns, and sha256 or None."""
 
 __all__ = ["LIST", "DoneList", "digest_of"]
 
@@ -87,7 +90,13 @@ class DoneList:
                 " --force (force=True) makes it anew"
             )
 
-    def find(self, source: Input) -> dict[str, Any] | None:
+    def forget(self) -> None:
+        """Takes nothing for done any more."""
+        os.ftruncate(self._fd, 0)
+        self.records.clear()
+        self._ends_well = True
+
+    def find(self, source: Source) -> dict[str, Any] | None:
         """The record of an input, if it is done and what it became is still there."""
         identity = _identity(source)
         for record in self.records[::-1]:
@@ -95,17 +104,18 @@ class DoneList:
                 _has_len(self._folder / name, size)
                 for name, size in record["outputs"].items()
             ):
-                return record
+                found: dict[str, Any] = record
+                return found
         return None
 
-    def has_path(self, source: Input) -> bool:
+    def has_path(self, source: Source) -> bool:
         """Whether an input of that path was done, whatever it was then."""
         path = _identity(source)["path"]
         return any(
             one["path"] == path for record in self.records for one in record["inputs"]
         )
 
-    def record(self, sources: Sequence[Input], outputs: dict[str, int]) -> bytes:
+    def record(self, sources: Sequence[Source], outputs: dict[str, int]) -> bytes:
         """What `append` takes. outputs: what the inputs became, and how many bytes."""
         record = {
             "inputs": [_identity(source) for source in sources],
@@ -139,8 +149,10 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return cast("dict[str, Any]", record) if is_whole else None
 
 
-def _identity(source: Input) -> dict[str, Any]:
+def _identity(source: Source) -> dict[str, Any]:
     """An input's path, size and time, and its SHA-256 if its recorder has noted it."""
+    if isinstance(source, dict):
+        return source
     path = os.path.realpath(source.path)
     values = {
         "path": path.removesuffix(PART),

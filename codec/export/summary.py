@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Summary"]
 
+_ADDED = (
+    "n_lines",
+    "n_messages",
+    "n_updates",
+    "n_unverified",
+    "n_damaged",
+    "n_overflowed",
+)
+
 
 @dataclass(slots=True)
 class Summary:
@@ -78,6 +87,18 @@ class Summary:
             table["taxonomy_id"].chunks, table["asset_id"].chunks, strict=True
         ):
             self._see(taxonomy_ids.to_numpy(), asset_ids.to_numpy())
+
+    def add(self, part: Summary) -> None:
+        """Counts what another run counted of other lines; not inputs, outputs, gaps."""
+        for name in _ADDED:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        self.bad.update(part.bad)
+        self.passed.update(part.passed)
+        spans = [(s.first_ns, s.last_ns) for s in (self, part)]
+        self.first_ns = min((a for a, _ in spans if a is not None), default=None)
+        self.last_ns = max((b for _, b in spans if b is not None), default=None)
+        for taxonomy_id, seen in part._seen.items():
+            self._seen_of(taxonomy_id)[seen] = True
 
     def _see(self, taxonomy_ids: NDArray[Any], asset_ids: NDArray[Any]) -> None:
         if not len(taxonomy_ids):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Block", "Index", "Tally", "read_index", "write_index"]
+__all__ = ["Block", "Index", "Tally", "parse_index", "read_index", "write_index"]
 
 _FORMAT = "stork-codec segment index"
 _VERSION = 1
@@ -171,9 +171,15 @@ def read_index(path: Path) -> Index | None:
     """
     place = index_path(path)
     try:
-        values = json.loads(place.read_bytes())
+        return parse_index(place.read_bytes(), str(place))
     except FileNotFoundError:
         return None
+
+
+def parse_index(data: bytes, place: str) -> Index:
+    """The index that those bytes of a file are. Raises RecordingError."""
+    try:
+        values = json.loads(data)
     except ValueError as error:
         raise RecordingError(f"{place}: this is no index: {error}") from error
     try:

@@ -23,9 +23,11 @@ __all__ = [
     "find",
     "index_path",
     "is_index",
+    "is_readable",
     "is_unfinished",
     "last_sequence",
     "lock_path",
+    "order",
     "prefix_of",
     "segment_name",
 ]
@@ -123,22 +125,24 @@ def _find_one(path: str | os.PathLike[str]) -> list[Path]:
         files = [Path(name) for name in glob.glob(str(place), recursive=True)]
     else:  # what a shell makes of `folder/*` has indexes among it
         return [] if is_index(place) else [place]
-    found = sorted(filter(_is_readable, files), key=_order)
+    readable = (file for file in files if is_readable(file.name) and file.is_file())
+    found = sorted(readable, key=lambda file: order(file.name))
     if not found:
         raise RecordingError(f"{place}: there is no recording")
     return found
 
 
-def _order(file: Path) -> tuple[str, int, str]:
-    """Segments of a prefix in the order in which they were written, whatever the clock
-    did meanwhile; other files by name."""
-    name = file.name.removesuffix(PART)
+def order(name: str) -> tuple[str, int, str]:
+    """By what files of a folder are sorted: segments of a prefix in the order in which
+    they were written, whatever the clock did meanwhile; other files by name."""
+    name = name.removesuffix(PART)
     match = _NAME.fullmatch(name)
     return (match[1], int(match[2]), name) if match else (name, 0, name)
 
 
-def _is_readable(file: Path) -> bool:
-    name = file.name.removesuffix(PART)
+def is_readable(name: str) -> bool:
+    """Whether a file of this name, found in a folder, is taken for a recording."""
+    name = name.removesuffix(PART)
     if name.startswith(".") or name.endswith(ERRORS):
         return False
-    return name.endswith(_READABLE) and file.is_file()
+    return name.endswith(_READABLE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from codec.recording.naming import PART
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from codec.recording.source import Source
 
-__all__ = ["Damage", "Text", "pieces"]
+__all__ = ["Damage", "Text", "kind_of", "line_pieces", "pieces"]
 
 _GZIP = b"\x1f\x8b"
 _OUT_LEN = 1 << 20
@@ -45,23 +45,56 @@ def pieces(source: Source, name: str, begin: int = 0) -> Iterator[Text | Damage]
 
     begin: where to begin, a place that an index names.
     """
-    from codec.recording.zstd import is_ours, is_zstd, zstd_pieces
+    from codec.recording.zstd import is_ours, zstd_pieces
 
     start = source.peek(64)
     if begin:
         source.seek(begin)
+    kind = kind_of(start, name)
+    if kind == "zstd":
+        return zstd_pieces(source, is_ours(start))
+    return _gzip_pieces(source) if kind == "gzip" else _plain_pieces(source)
+
+
+def kind_of(start: bytes, name: str) -> Literal["plain", "gzip", "zstd"]:
+    """What a file is, by its first bytes (64, fewer if it is shorter) and its name."""
+    from codec.recording.zstd import is_zstd
+
     name = name.removesuffix(PART)
     is_gzip = start[:2] == _GZIP
     if is_zstd(start) or (start and name.endswith(".zst") and not is_gzip):
-        return zstd_pieces(source, is_ours(start))
-    if is_gzip or (start and name.endswith(".gz")):
-        return _gzip_pieces(source)
-    return _plain_pieces(source)
+        return "zstd"
+    return "gzip" if is_gzip or (start and name.endswith(".gz")) else "plain"
 
 
 def _plain_pieces(source: Source) -> Iterator[Text]:
     while data := source.take_some():
         yield Text(data, source.offset - len(data), source.offset)
+
+
+def line_pieces(source: Source, begin: int, end: int | None) -> Iterator[Text]:
+    """Of plain text, the lines that begin from byte `begin` on and before `end`.
+
+    What two such calls share no line of: one up to a byte, the other from it on.
+    """
+    data = b""
+    if begin:
+        source.seek(begin - 1)
+        while b"\n" not in data:
+            if not (data := source.take_some()):
+                return
+        data = data[data.index(b"\n") + 1 :]
+        if end is not None and source.offset - len(data) >= end:
+            return
+    while data or (data := source.take_some()):
+        start = source.offset - len(data)
+        if end is not None and source.offset >= end:
+            line_end = data.find(b"\n", max(end - 1 - start, 0)) + 1
+            if line_end:
+                yield Text(data[:line_end], start, start + line_end)
+                return
+        yield Text(data, start, source.offset)
+        data = b""
 
 
 def _gzip_pieces(source: Source) -> Iterator[Text | Damage]:

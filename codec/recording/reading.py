@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -12,12 +12,13 @@ from codec.errors import DamageError, RecordingError
 from codec.recording import text
 from codec.recording.index import read_index
 from codec.recording.naming import find, is_unfinished
-from codec.recording.pieces import Damage, Text, pieces
+from codec.recording.pieces import Damage, Text, line_pieces, pieces
 from codec.recording.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import FileIO
+    from typing import IO
 
     from codec.recording.naming import Paths
 
@@ -28,6 +29,7 @@ __all__ = [
     "read_chunks",
     "read_file",
     "read_frames",
+    "read_part",
     "read_stream",
 ]
 
@@ -161,6 +163,39 @@ def read_stream(
             yield item
 
 
+def read_part(
+    file: IO[bytes],
+    path: str,
+    begin: int = 0,
+    end: int | None = None,
+    *,
+    is_text: bool = False,
+    on_damage: OnDamage = "raise",
+    unended: bool = False,
+) -> Iterator[Chunk]:
+    """As `read_chunks`, of a part of a file that is open, wherever it is.
+
+    begin, end: bytes of the file, None for its own end: of a compressed segment where
+    blocks of an index begin; with `is_text` of plain text anywhere, for the lines that
+    begin there. path: for messages, and its end for what kind of file it is.
+    Lines count from `begin` on.
+    """
+    source = Source(file, None if is_text else end)
+    text_offset = None if begin else 0
+    if is_text:
+        of_lines = line_pieces(source, begin, end)
+        found = list(islice(of_lines, 1))
+        text_offset = found[0].offset if found else None
+        text_pieces: Iterator[Text | Damage] = chain(found, of_lines)
+    else:
+        text_pieces = pieces(source, path, begin)
+    for item in _chunks(text_pieces, _Place(0, text_offset), unended):
+        if isinstance(item, Damage):
+            _report(path, item, on_damage)
+        else:
+            yield item
+
+
 def _open(path: Path) -> tuple[Path, FileIO]:
     """Opens a file; one that was closed meanwhile has lost its `.part`."""
     try:
@@ -191,7 +226,7 @@ def _span(
     return *span, sum(block.n_messages for block in blocks if block.offset < span[0])
 
 
-def _report(path: Path, damage: Damage, on_damage: OnDamage) -> None:
+def _report(path: Path | str, damage: Damage, on_damage: OnDamage) -> None:
     error = DamageError(str(path), damage.offset, damage.reason, damage.is_at_end)
     if callable(on_damage):
         on_damage(error)

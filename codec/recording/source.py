@@ -6,7 +6,7 @@ from errno import EAGAIN
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from io import FileIO
+    from typing import IO
 
 __all__ = ["Source"]
 
@@ -20,7 +20,7 @@ class Source:
     None for its own end.
     """
 
-    def __init__(self, file: FileIO, end: int | None = None) -> None:
+    def __init__(self, file: IO[bytes], end: int | None = None) -> None:
         self._file = file
         self._end = end
         self._data = b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from codec.errors import MissingDependencyError
 from codec.recording.pieces import Damage, Text
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from codec.recording.source import Source
 
-__all__ = ["is_ours", "is_zstd", "zstd_pieces"]
+__all__ = ["frame_offsets", "is_ours", "is_zstd", "zstd_pieces"]
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _SKIPPED = b"\x2a\x4d\x18"  # of a skippable frame, behind 0x50 .. 0x5f
@@ -86,6 +86,35 @@ def zstd_pieces(source: Source, is_aligned: bool) -> Iterator[Text | Damage]:
             return
         reason = f"{reason}; readable again from byte {source.offset}"
         yield Damage(bad_offset + at, reason, is_line_start=is_aligned)
+
+
+def frame_offsets(file: IO[bytes], file_len: int) -> tuple[list[int], int]:
+    """Where each frame of a segment of ours begins, and how long their text is.
+
+    Found by going from header to header; only frames before the first that is no such
+    one, or is damaged.
+    """
+    offsets: list[int] = []
+    at, text_len = len(HEADER), 0
+    while at < file_len:
+        try:
+            file.seek(at)
+            start = file.read(_MAX_HEAD_LEN)
+            head = _read_head(start)
+            if head.text_len is None or not (head.is_small and head.has_checksum):
+                break
+            end = at + head.head_len
+            is_last = False
+            while not is_last:
+                file.seek(end)
+                block_len, is_last = _read_block(file.read(3), end - at)
+                end += block_len
+        except (_Bad, _Cut):
+            break
+        offsets.append(at)
+        text_len += head.text_len
+        at = end + 4
+    return offsets, text_len
 
 
 def _frame(source: Source, start: bytes) -> Iterator[Text]:
@@ -167,7 +196,10 @@ def _frame_len(source: Source, head: _Head) -> int:
 
 def _block(source: Source, at: int) -> tuple[int, bool]:
     """The bytes of a block, its own header among them, and whether it is the last."""
-    start = source.peek(3, at)
+    return _read_block(source.peek(3, at), at)
+
+
+def _read_block(start: bytes, at: int) -> tuple[int, bool]:
     if len(start) < 3:
         raise _Cut
     word = int.from_bytes(start, "little")
