@@ -11,13 +11,14 @@ from codec.cli.extras import require
 from codec.cli.options import (
     UsageError,
     add_assets,
-    add_range,
+    add_span,
     add_taxonomy,
     add_threads,
     load_taxonomy,
     read_signer,
     wanted_assets,
 )
+from codec.periods import CHANNELS, channel_ns
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
@@ -47,7 +48,7 @@ examples:
   stork-codec decode recordings/ -o btc.csv.gz --taxonomy symbols.json --symbol BTCUSD
   stork-codec decode s3://archive/recordings -o /shared/parquet/ --dask tcp://host:8786
 """
-_CHANNELS = ("10ms", "20ms", "50ms", "100ms", "500ms", "1s")
+_CHANNELS = [name for name, period_ns in CHANNELS.items() if period_ns is not None]
 
 
 def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
@@ -94,7 +95,11 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         choices=_CHANNELS,
         help="count the messages that are missing on a channel of this rate",
     )
-    add_threads(parser)
+    add_threads(
+        parser,
+        "1: all on one thread; otherwise rows are written on a thread of their own, and"
+        " signatures verified on N (0, the default: one for each core)",
+    )
     parser.add_argument(
         "--dask",
         metavar="ADDRESS",
@@ -144,7 +149,7 @@ def _add_output(parser: ArgumentParser) -> None:
 def _add_rows(parser: ArgumentParser) -> None:
     add_taxonomy(parser)
     add_assets(parser)
-    add_range(parser)
+    add_span(parser)
     parser.add_argument(
         "--clock",
         choices=("message", "receive"),
@@ -245,7 +250,7 @@ def _options(args: Namespace) -> Options:
         "assets": wanted_assets(args, taxonomy),
         "signers": args.signers or None,
         "on_bad_signature": args.on_bad_signature or "raise",
-        "period_ns": None if args.channel is None else _period_ns(args.channel),
+        "period_ns": None if args.channel is None else channel_ns(args.channel),
     }
     return Options(
         taxonomy=taxonomy,
@@ -258,11 +263,6 @@ def _options(args: Namespace) -> Options:
         threads=args.threads,
         **values,
     )
-
-
-def _period_ns(channel: str) -> int:
-    digits = channel.rstrip("ms")
-    return int(digits) * (10**6 if channel.endswith("ms") else 10**9)
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -77,14 +77,16 @@ def add_signers(parser: ArgumentParser, text: str, *, required: bool = False) ->
     )
 
 
-def add_threads(parser: ArgumentParser) -> None:
-    """Adds `--threads`, by default 0: all cores."""
+def add_threads(
+    parser: ArgumentParser, text: str = "workers; 0, the default, is one for each core"
+) -> None:
+    """Adds `--threads`, by default 0: all cores; text: for the help."""
     parser.add_argument(
         "--threads",
         default=0,
         metavar="N",
         type=_count,
-        help="workers; 0, the default, is one for each core",
+        help=text,
     )
 
 
