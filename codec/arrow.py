@@ -138,8 +138,8 @@ def columns_to_arrow(
         raise ValueError("signers, verified and messages belong together")
     arrays = {
         "timestamp": _times(columns, overflow),
-        "taxonomy_id": pa.array(columns.taxonomy_id),
-        "asset_id": pa.array(columns.asset_id),
+        "taxonomy_id": _array(pa.uint16(), columns.taxonomy_id),
+        "asset_id": _array(pa.uint16(), columns.asset_id),
         "value": _values(columns, overflow),
         "market_status": _statuses(columns.market_status),
     }
@@ -147,13 +147,14 @@ def columns_to_arrow(
         places = taxonomy.index(columns.taxonomy_id, columns.asset_id)
         arrays["symbol"] = _words(places, taxonomy.symbols)
     if value_float:
-        arrays["value_float"] = pa.array(_core.values_to_float(columns.value))
+        floats = _core.values_to_float(columns.value)
+        arrays["value_float"] = _array(pa.float64(), floats)
     if messages is not None:
         counts = _update_counts(messages, len(columns))
         arrays["receive_timestamp"] = _receive_times(messages, len(columns), overflow)
         if signers is not None and verified is not None:
             arrays["signer"] = _signers(signers, counts)
-            arrays["verified"] = pa.array(np.repeat(verified, counts))
+            arrays["verified"] = _bools(np.repeat(verified, counts))
     wanted = schema(
         messages=messages is not None,
         taxonomy=taxonomy is not None,
@@ -215,13 +216,22 @@ def _update_counts(messages: NDArray[Any], n_updates: int) -> NDArray[np.uint32]
 def _array(
     dtype: pa.DataType, data: NDArray[Any], valid: NDArray[np.bool_] | None = None
 ) -> pa.Array:
-    """An Arrow array over numpy's memory; where not `valid`, null."""
+    """An Arrow array over numpy's memory; where not `valid`, null. (pa.array would take
+    it as well, but imports pandas, if that is there.)"""
     bits, n_null = None, 0
     if valid is not None:
-        bits = pa.py_buffer(np.packbits(valid, bitorder="little"))
+        bits = _bits(valid)
         n_null = len(data) - int(np.count_nonzero(valid))
     buffers = [bits, pa.py_buffer(data)]
     return pa.Array.from_buffers(dtype, len(data), buffers, n_null)
+
+
+def _bits(bools: NDArray[np.bool_]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(bools, bitorder="little"))
+
+
+def _bools(bools: NDArray[np.bool_]) -> pa.Array:
+    return pa.Array.from_buffers(pa.bool_(), len(bools), [None, _bits(bools)])
 
 
 def _nulls(dtype: pa.DataType, data: NDArray[Any]) -> pa.Array:
@@ -300,4 +310,11 @@ def _signers(signers: NDArray[Any], counts: NDArray[np.uint32]) -> pa.Array:
 def _words(places: NDArray[np.int32], words: Sequence[str]) -> pa.Array:
     known = places >= 0
     index = _array(pa.int32(), places, None if known.all() else known)
-    return pa.DictionaryArray.from_arrays(index, pa.array(words, pa.string()))
+    return pa.DictionaryArray.from_arrays(index, _strings(words))
+
+
+def _strings(words: Sequence[str]) -> pa.Array:
+    texts = [word.encode() for word in words]
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+    buffers = pa.py_buffer(ends), pa.py_buffer(b"".join(texts))
+    return pa.StringArray.from_buffers(len(texts), *buffers)

@@ -297,3 +297,16 @@ except codec.MissingDependencyError as error:
     assert done.stdout == (
         "this needs the package pyarrow: pip install 'stork-codec[arrow]'\n"
     )
+
+
+def test_pandas_is_loaded_for_pandas_alone() -> None:
+    code = f"""
+import sys, codec
+batch = codec.decode({GOOD.hex()!r}, signers={SIGNER!r}, on_bad_signature="mark")
+batch.to_arrow(codec.Taxonomy.example(), value_float=True).validate(full=True)
+print("pandas" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
