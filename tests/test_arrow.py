@@ -270,12 +270,31 @@ def test_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="belong together"):
         codec.to_arrow(batch.updates, signers=batch.signers, verified=batch.verified)
     twice = codec.decode([GOOD.hex()] * 2, signers=SIGNER)
+    for batch_of in (twice, twice.select([False, False])):
+        with pytest.raises(ValueError, match="belong together"):
+            codec.to_arrow(
+                batch_of.updates, signers=batch_of.signers, verified=batch_of.verified
+            )
     with pytest.raises(ValueError, match="2 signers for 1 messages"):
         codec.to_arrow(
             batch.updates,
             batch.messages,
             signers=twice.signers,
             verified=twice.verified,
+        )
+    with pytest.raises(ValueError, match="2 verified for 1 messages"):
+        codec.to_arrow(
+            batch.updates,
+            batch.messages,
+            signers=batch.signers,
+            verified=twice.verified,
+        )
+    with pytest.raises(TypeError, match="verified must be a 1-D array"):
+        codec.to_arrow(
+            batch.updates,
+            batch.messages,
+            signers=batch.signers,
+            verified=np.array([2]),
         )
 
 
