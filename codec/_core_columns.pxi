@@ -64,7 +64,7 @@ def columns_of(cnp.ndarray updates not None):
     """Columns, in memory of their own, of a 1-D array of UPDATE_DTYPE."""
     if not is_column(updates, UPDATES):
         raise TypeError("updates must be a 1-D array of UPDATE_DTYPE")
-    cdef cnp.ndarray rows = np.ascontiguousarray(updates)
+    cdef cnp.ndarray rows = np.require(updates, requirements="CA")
     cdef const codec_update *data = <const codec_update *>cnp.PyArray_DATA(rows)
     cdef size_t n = cnp.PyArray_SIZE(rows)
     return columns_split(data, n)
@@ -81,11 +81,11 @@ cdef Columns columns_split(const codec_update *rows, size_t n):
 
 
 def receive_times(cnp.ndarray messages not None, size_t n_updates):
-    """receive_ns of messages (contiguous MESSAGE_DTYPE), for each of their updates:
-    uint64, shape (n_updates,)."""
+    """receive_ns of messages (MESSAGE_DTYPE), for each of their updates: uint64, shape
+    (n_updates,)."""
     if not is_column(messages, MESSAGES):
         raise TypeError("messages must be a 1-D array of MESSAGE_DTYPE")
-    cdef cnp.ndarray rows = np.ascontiguousarray(messages)
+    cdef cnp.ndarray rows = np.require(messages, requirements="CA")
     cdef cnp.ndarray times = np.empty(n_updates, np.uint64)
     cdef const codec_message *data = <const codec_message *>cnp.PyArray_DATA(rows)
     cdef size_t n = cnp.PyArray_SIZE(rows)

@@ -198,10 +198,13 @@ def _require(package: str) -> None:
 
 
 def _rows(array: Any, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+    is_array = isinstance(array, np.ndarray) and not isinstance(
+        array, np.ma.MaskedArray
+    )
+    if not is_array or array.dtype != dtype or array.ndim != 1:
         found = getattr(array, "dtype", type(array).__name__)
         raise TypeError(f"{name} must be a 1-D array of the codec's dtype, not {found}")
-    return array
+    return np.asarray(array)  # a memmap's memory without its class
 
 
 def _update_counts(messages: NDArray[Any], n_updates: int) -> NDArray[np.uint32]:

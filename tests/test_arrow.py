@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from decimal import Context, Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -253,6 +254,16 @@ def test_a_table_keeps_what_a_decoder_overwrites() -> None:
     for each in (decoder, rows):
         each.decode_lines(message_lines(400)[5000:].split(b"\n", 1)[1])
     assert table["value"].to_pylist() == VALUES == other["value"].to_pylist()
+
+
+def test_rows_out_of_a_file(batch: codec.Batch, tmp_path: Path) -> None:
+    np.save(tmp_path / "updates.npy", batch.updates)
+    updates = np.load(tmp_path / "updates.npy", mmap_mode="r")
+    assert type(updates) is np.memmap
+    for rows in (updates, updates.view(np.recarray)):
+        assert codec.to_arrow(rows, batch.messages).equals(batch.to_arrow())
+    with pytest.raises(TypeError, match="updates must be a 1-D array"):
+        codec.to_arrow(np.ma.array(batch.updates, mask=True))
 
 
 def test_arguments_are_checked() -> None:

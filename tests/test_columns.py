@@ -161,6 +161,19 @@ def test_of_any_array_of_updates() -> None:
         _core.columns_of(updates.reshape(3, -1))
 
 
+def test_of_rows_at_odd_addresses(isa: str) -> None:
+    batch = codec.decode(frames(9, 33))
+    updates, messages = (
+        np.frombuffer(b"-" + rows.tobytes(), rows.dtype, offset=1)
+        for rows in (batch.updates, batch.messages)
+    )
+    assert not updates.flags.aligned and not messages.flags.aligned
+    columns = _core.columns_of(updates)
+    for name in NAMES:
+        assert (getattr(columns, name) == batch.updates[name]).all()
+    assert not _core.receive_times(messages, len(updates)).any()
+
+
 def test_nothing_at_all() -> None:
     for batch in (codec.decode([], layout="columns"), codec.decode([])):
         assert len(batch.columns) == 0
