@@ -143,6 +143,21 @@ def test_a_decoder_uses_its_columns_again() -> None:
     assert (kept.columns.value == before).all()
 
 
+@pytest.mark.parametrize("source", [codec, codec.Decoder(layout="columns")])
+def test_a_table_keeps_no_payloads(source: Any) -> None:
+    options = {"layout": "columns"} if source is codec else {}
+    batch = source.decode(frames(300, 40), **options)
+    rows = codec.decode(frames(300, 40))
+    kept = batch.own_columns()
+    assert kept.value.base is not batch.payload_arena.base
+    same(batch.select(np.arange(300) % 2 == 0), rows.select(np.arange(300) % 2 == 0))
+    same(batch.copy(), rows)
+    same(batch, rows)
+    del batch
+    source.decode(frames(2, 40), **options)
+    assert (kept.value == rows.updates["value"]).all()
+
+
 def test_columns_outlive_their_batch() -> None:
     columns = codec.decode(frames(300, 40), layout="columns").columns
     expected = codec.decode(frames(300, 40)).updates["value"]
