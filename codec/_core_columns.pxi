@@ -27,7 +27,8 @@ cdef class Columns:
     """Updates as arrays, a value of each for every update, in order.
 
     value: VALUE_DTYPE. timestamp_ns: uint64, unix ns. taxonomy_id, asset_id: uint16.
-    market_status: uint8, 255 where the message has none.
+    market_status: uint8, 255 where the message has none. All are read-only: Arrow
+    tables, which nobody may write to, look at the same memory.
     """
 
     cdef readonly cnp.ndarray value, timestamp_ns, taxonomy_id, asset_id, market_status
@@ -48,6 +49,7 @@ cdef Columns columns_new(Buffers owner, const codec_output *out):
     """The columns that a columnar output has."""
     cdef Columns columns = Columns.__new__(Columns)
     cdef size_t n = out.n_updates
+    cdef cnp.ndarray column
     columns.value = view_of(owner, VALUES, out.columns[CODEC_COLUMN_VALUE].data, n)
     columns.timestamp_ns = view_of(
         owner, UINT64S, out.columns[CODEC_COLUMN_TIMESTAMP].data, n)
@@ -57,6 +59,9 @@ cdef Columns columns_new(Buffers owner, const codec_output *out):
     columns.market_status = view_of(
         owner, BYTES, out.columns[CODEC_COLUMN_STATUS].data, n)
     columns.is_wide = out.wide
+    for column in (columns.value, columns.timestamp_ns, columns.taxonomy_id,
+                   columns.asset_id, columns.market_status):
+        cnp.PyArray_CLEARFLAGS(column, cnp.NPY_ARRAY_WRITEABLE)
     return columns
 
 

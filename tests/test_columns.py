@@ -189,6 +189,14 @@ def test_of_rows_at_odd_addresses(isa: str) -> None:
     assert not _core.receive_times(messages, len(updates)).any()
 
 
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_nobody_writes_to_columns(layout: Any) -> None:
+    for n in (0, 9):
+        columns = codec.decode(frames(n, 33), layout=layout).columns
+        for name in NAMES:
+            assert not getattr(columns, name).flags.writeable
+
+
 def test_nothing_at_all() -> None:
     for batch in (codec.decode([], layout="columns"), codec.decode([])):
         assert len(batch.columns) == 0
