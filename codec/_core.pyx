@@ -94,6 +94,7 @@ cdef extern from "codec.h" nogil:
         CODEC_COLUMN_TAXONOMY
         CODEC_COLUMN_ASSET
         CODEC_COLUMN_STATUS
+        CODEC_N_COLUMNS
 
     ctypedef struct codec_output:
         codec_buffer updates, messages, payloads, errors

@@ -7,6 +7,7 @@ cdef class BatchBase:
     cdef codec_output _out  # pointers and counts as they were at the end of the call
     cdef cnp.ndarray _updates, _messages, _errors, _payload_arena
     cdef Columns _columns
+    cdef Buffers _column_memory  # once it is apart from the rest of the batch's own
     # Whether the memory is the batch's own, and not a Decoder's that it uses again.
     cdef readonly bint is_owner
     # ndarray[SIGNER_DTYPE] and ndarray[bool], a row per message; None: not verified
@@ -38,18 +39,37 @@ cdef class BatchBase:
     def columns(self):
         """The updates as `Columns`."""
         if self._columns is None and self._out.columnar:
-            self._columns = columns_new(self._buffers, &self._out)
+            self._columns = columns_new(self.column_memory(), &self._out)
         elif self._columns is None:
             self._columns = columns_split(
                 <const codec_update *>self._out.updates.data, self._out.n_updates)
         return self._columns
+
+    cdef Buffers column_memory(self):
+        """The columns' owner: whoever keeps them, in a table, keeps no payloads then."""
+        if self._column_memory is None and self.is_owner:
+            self._column_memory = Buffers.__new__(Buffers)
+            for i in range(CODEC_N_COLUMNS):
+                self._column_memory.out.columns[i] = self._buffers.out.columns[i]
+                self._buffers.out.columns[i] = codec_buffer(NULL, 0)
+        return self._column_memory if self.is_owner else self._buffers
 
     def own_columns(self):
         """The updates as `Columns` that no other call overwrites."""
         if not self._out.columnar:
             return columns_split(
                 <const codec_update *>self._out.updates.data, self._out.n_updates)
-        return self.columns if self.is_owner else self.copy().columns
+        if self.is_owner:
+            return self.columns
+        cdef Buffers buffers = Buffers.__new__(Buffers)
+        cdef codec_output updates = self._out
+        cdef int status
+        updates.n_messages = updates.payloads_len = updates.n_errors = 0
+        with nogil:
+            status = codec_output_copy(&buffers.out, &updates)
+        if status:
+            raise MemoryError
+        return columns_new(buffers, &buffers.out)
 
     @property
     @cython.critical_section

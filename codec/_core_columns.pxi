@@ -27,7 +27,8 @@ cdef class Columns:
     """Updates as arrays, a value of each for every update, in order.
 
     value: VALUE_DTYPE. timestamp_ns: uint64, unix ns. taxonomy_id, asset_id: uint16.
-    market_status: uint8, 255 where the message has none.
+    market_status: uint8, 255 where the message has none. All are read-only: Arrow
+    tables, which nobody may write to, look at the same memory.
     """
 
     cdef readonly cnp.ndarray value, timestamp_ns, taxonomy_id, asset_id, market_status
@@ -48,6 +49,7 @@ cdef Columns columns_new(Buffers owner, const codec_output *out):
     """The columns that a columnar output has."""
     cdef Columns columns = Columns.__new__(Columns)
     cdef size_t n = out.n_updates
+    cdef cnp.ndarray column
     columns.value = view_of(owner, VALUES, out.columns[CODEC_COLUMN_VALUE].data, n)
     columns.timestamp_ns = view_of(
         owner, UINT64S, out.columns[CODEC_COLUMN_TIMESTAMP].data, n)
@@ -57,6 +59,9 @@ cdef Columns columns_new(Buffers owner, const codec_output *out):
     columns.market_status = view_of(
         owner, BYTES, out.columns[CODEC_COLUMN_STATUS].data, n)
     columns.is_wide = out.wide
+    for column in (columns.value, columns.timestamp_ns, columns.taxonomy_id,
+                   columns.asset_id, columns.market_status):
+        cnp.PyArray_CLEARFLAGS(column, cnp.NPY_ARRAY_WRITEABLE)
     return columns
 
 
@@ -64,7 +69,7 @@ def columns_of(cnp.ndarray updates not None):
     """Columns, in memory of their own, of a 1-D array of UPDATE_DTYPE."""
     if not is_column(updates, UPDATES):
         raise TypeError("updates must be a 1-D array of UPDATE_DTYPE")
-    cdef cnp.ndarray rows = np.ascontiguousarray(updates)
+    cdef cnp.ndarray rows = np.require(updates, requirements="CA")
     cdef const codec_update *data = <const codec_update *>cnp.PyArray_DATA(rows)
     cdef size_t n = cnp.PyArray_SIZE(rows)
     return columns_split(data, n)
@@ -81,11 +86,11 @@ cdef Columns columns_split(const codec_update *rows, size_t n):
 
 
 def receive_times(cnp.ndarray messages not None, size_t n_updates):
-    """receive_ns of messages (contiguous MESSAGE_DTYPE), for each of their updates:
-    uint64, shape (n_updates,)."""
+    """receive_ns of messages (MESSAGE_DTYPE), for each of their updates: uint64, shape
+    (n_updates,)."""
     if not is_column(messages, MESSAGES):
         raise TypeError("messages must be a 1-D array of MESSAGE_DTYPE")
-    cdef cnp.ndarray rows = np.ascontiguousarray(messages)
+    cdef cnp.ndarray rows = np.require(messages, requirements="CA")
     cdef cnp.ndarray times = np.empty(n_updates, np.uint64)
     cdef const codec_message *data = <const codec_message *>cnp.PyArray_DATA(rows)
     cdef size_t n = cnp.PyArray_SIZE(rows)

@@ -75,6 +75,8 @@ cdef int messages_span(object messages, row_span *span) except -1:
 cdef int array_span(
     object rows, cnp.dtype dtype, str name, row_span *span
 ) except -1:
+    if isinstance(rows, np.ndarray) and not isinstance(rows, np.ma.MaskedArray):
+        rows = np.asarray(rows)  # a memmap's memory without its class
     if not is_column(rows, dtype):
         found = type(rows).__name__
         if isinstance(rows, np.ndarray):

@@ -134,7 +134,9 @@ def columns_to_arrow(
     """As `to_arrow`, of `Batch.columns`, whose memory the table goes on using."""
     if overflow not in ("raise", "null"):
         raise ValueError(f"overflow is 'raise' or 'null', not {overflow!r}")
-    if (signers is None) != (verified is None) or (messages is None and signers):
+    if (signers is None) != (verified is None) or (
+        messages is None and signers is not None
+    ):
         raise ValueError("signers, verified and messages belong together")
     arrays = {
         "timestamp": _times(columns, overflow),
@@ -154,7 +156,7 @@ def columns_to_arrow(
         arrays["receive_timestamp"] = _receive_times(messages, len(columns), overflow)
         if signers is not None and verified is not None:
             arrays["signer"] = _signers(signers, counts)
-            arrays["verified"] = _bools(np.repeat(verified, counts))
+            arrays["verified"] = _verified(verified, counts)
     wanted = schema(
         messages=messages is not None,
         taxonomy=taxonomy is not None,
@@ -197,10 +199,13 @@ def _require(package: str) -> None:
 
 
 def _rows(array: Any, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+    is_array = isinstance(array, np.ndarray) and not isinstance(
+        array, np.ma.MaskedArray
+    )
+    if not is_array or array.dtype != dtype or array.ndim != 1:
         found = getattr(array, "dtype", type(array).__name__)
         raise TypeError(f"{name} must be a 1-D array of the codec's dtype, not {found}")
-    return array
+    return np.asarray(array)  # a memmap's memory without its class
 
 
 def _update_counts(messages: NDArray[Any], n_updates: int) -> NDArray[np.uint32]:
@@ -296,15 +301,21 @@ def _statuses(statuses: NDArray[np.uint8]) -> pa.Array:
 
 
 def _signers(signers: NDArray[Any], counts: NDArray[np.uint32]) -> pa.Array:
-    if len(signers) != len(counts):
-        raise ValueError(f"{len(signers)} signers for {len(counts)} messages")
-    unique, places = np.unique(
-        _rows(signers, "signers", SIGNER_DTYPE), return_inverse=True
-    )
+    rows = _rows(signers, "signers", SIGNER_DTYPE)
+    if len(rows) != len(counts):
+        raise ValueError(f"{len(rows)} signers for {len(counts)} messages")
+    unique, places = np.unique(rows, return_inverse=True)
     named = unique["status"] == 0
     words = np.where(named, np.cumsum(named) - 1, -1).astype(np.int32)
     names = [checksum_address(address) for address in unique["address"][named]]
     return _words(np.repeat(words[places], counts), names)
+
+
+def _verified(verified: NDArray[np.bool_], counts: NDArray[np.uint32]) -> pa.Array:
+    rows = _rows(verified, "verified", np.dtype(np.bool_))
+    if len(rows) != len(counts):
+        raise ValueError(f"{len(rows)} verified for {len(counts)} messages")
+    return _bools(np.repeat(rows, counts))
 
 
 def _words(places: NDArray[np.int32], words: Sequence[str]) -> pa.Array:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from decimal import Context, Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -255,6 +256,16 @@ def test_a_table_keeps_what_a_decoder_overwrites() -> None:
     assert table["value"].to_pylist() == VALUES == other["value"].to_pylist()
 
 
+def test_rows_out_of_a_file(batch: codec.Batch, tmp_path: Path) -> None:
+    np.save(tmp_path / "updates.npy", batch.updates)
+    updates = np.load(tmp_path / "updates.npy", mmap_mode="r")
+    assert type(updates) is np.memmap
+    for rows in (updates, updates.view(np.recarray)):
+        assert codec.to_arrow(rows, batch.messages).equals(batch.to_arrow())
+    with pytest.raises(TypeError, match="updates must be a 1-D array"):
+        codec.to_arrow(np.ma.array(batch.updates, mask=True))
+
+
 def test_arguments_are_checked() -> None:
     batch = codec.decode(GOOD.hex(), signers=SIGNER)
     with pytest.raises(TypeError, match="updates must be a 1-D array"):
@@ -270,12 +281,31 @@ def test_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="belong together"):
         codec.to_arrow(batch.updates, signers=batch.signers, verified=batch.verified)
     twice = codec.decode([GOOD.hex()] * 2, signers=SIGNER)
+    for batch_of in (twice, twice.select([False, False])):
+        with pytest.raises(ValueError, match="belong together"):
+            codec.to_arrow(
+                batch_of.updates, signers=batch_of.signers, verified=batch_of.verified
+            )
     with pytest.raises(ValueError, match="2 signers for 1 messages"):
         codec.to_arrow(
             batch.updates,
             batch.messages,
             signers=twice.signers,
             verified=twice.verified,
+        )
+    with pytest.raises(ValueError, match="2 verified for 1 messages"):
+        codec.to_arrow(
+            batch.updates,
+            batch.messages,
+            signers=batch.signers,
+            verified=twice.verified,
+        )
+    with pytest.raises(TypeError, match="verified must be a 1-D array"):
+        codec.to_arrow(
+            batch.updates,
+            batch.messages,
+            signers=batch.signers,
+            verified=np.array([2]),
         )
 
 

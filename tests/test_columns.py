@@ -143,6 +143,21 @@ def test_a_decoder_uses_its_columns_again() -> None:
     assert (kept.columns.value == before).all()
 
 
+@pytest.mark.parametrize("source", [codec, codec.Decoder(layout="columns")])
+def test_a_table_keeps_no_payloads(source: Any) -> None:
+    options = {"layout": "columns"} if source is codec else {}
+    batch = source.decode(frames(300, 40), **options)
+    rows = codec.decode(frames(300, 40))
+    kept = batch.own_columns()
+    assert kept.value.base is not batch.payload_arena.base
+    same(batch.select(np.arange(300) % 2 == 0), rows.select(np.arange(300) % 2 == 0))
+    same(batch.copy(), rows)
+    same(batch, rows)
+    del batch
+    source.decode(frames(2, 40), **options)
+    assert (kept.value == rows.updates["value"]).all()
+
+
 def test_columns_outlive_their_batch() -> None:
     columns = codec.decode(frames(300, 40), layout="columns").columns
     expected = codec.decode(frames(300, 40)).updates["value"]
@@ -159,6 +174,27 @@ def test_of_any_array_of_updates() -> None:
         _core.columns_of(updates["value"])
     with pytest.raises(TypeError, match="1-D array of UPDATE_DTYPE"):
         _core.columns_of(updates.reshape(3, -1))
+
+
+def test_of_rows_at_odd_addresses(isa: str) -> None:
+    batch = codec.decode(frames(9, 33))
+    updates, messages = (
+        np.frombuffer(b"-" + rows.tobytes(), rows.dtype, offset=1)
+        for rows in (batch.updates, batch.messages)
+    )
+    assert not updates.flags.aligned and not messages.flags.aligned
+    columns = _core.columns_of(updates)
+    for name in NAMES:
+        assert (getattr(columns, name) == batch.updates[name]).all()
+    assert not _core.receive_times(messages, len(updates)).any()
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_nobody_writes_to_columns(layout: Any) -> None:
+    for n in (0, 9):
+        columns = codec.decode(frames(n, 33), layout=layout).columns
+        for name in NAMES:
+            assert not getattr(columns, name).flags.writeable
 
 
 def test_nothing_at_all() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,8 +185,19 @@ def test_bad_intervals(api: Any, bad: Any, error: Any) -> None:
         api.bars(rows(), bad)
 
 
+def test_rows_out_of_a_file(tmp_path: Path) -> None:
+    table = rows((T, 1, 5), (T + S, 1, 6))
+    np.save(tmp_path / "updates.npy", table)
+    stored = np.load(tmp_path / "updates.npy", mmap_mode="r")
+    assert type(stored) is np.memmap
+    for each in (stored, stored.view(np.recarray)):
+        assert codec.bars(each, "1s").tobytes() == codec.bars(table, "1s").tobytes()
+        assert codec.LatestTable().update(each) == 2
+
+
 def test_what_are_no_rows() -> None:
-    for bad in (None, [], np.zeros(1, MESSAGE_DTYPE), rows().reshape(0, 1)):
+    masked = np.ma.MaskedArray(rows((T, 1, 5)))
+    for bad in (None, [], np.zeros(1, MESSAGE_DTYPE), rows().reshape(0, 1), masked):
         with pytest.raises(TypeError, match="UPDATE_DTYPE is needed"):
             codec.bars(bad, "1s")
     for bad in (None, [], rows()):
