@@ -46,7 +46,7 @@ cdef class BatchBase:
         return self._columns
 
     cdef Buffers column_memory(self):
-        """The columns' owner: whoever keeps them, in a table, keeps no payloads then."""
+        """The columns' owner: who keeps them, in a table, keeps no payloads then."""
         if self._column_memory is None and self.is_owner:
             self._column_memory = Buffers.__new__(Buffers)
             for i in range(CODEC_N_COLUMNS):

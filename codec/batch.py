@@ -29,8 +29,9 @@ class Batch(BatchBase):
         value (lo uint64, hi int64: int128 scaled by 10^18), timestamp_ns (uint64, unix
         ns), taxonomy_id, asset_id (uint16), market_status (uint8: 0 closed, 1 regular,
         2 extended, 3 after hours, 255 none).
-    columns: the same updates as `Columns`: an array for each field. What was decoded
-        into the other form (`layout`) is made, once, when it is first asked for.
+    columns: the same updates as `Columns`: an array for each field, read-only. Of
+        these two the one that was not decoded (`layout`) is made, once, as a copy,
+        when it is first asked for.
     messages: ndarray[MESSAGE_DTYPE], one row per decoded message, in input order:
         timestamp_ns, receive_ns (0: unknown), first_update, payload_offset (uint64),
         payload_len, update_count (uint32), taxonomy_id (uint16), kind (uint8: 0
@@ -122,7 +123,8 @@ class Batch(BatchBase):
         """A pandas DataFrame with the columns of `to_arrow`, of Arrow's types.
 
         float64: numpy's types instead, and `value` as float64, correctly rounded;
-        where `overflow="null"` makes a value null, NaN.
+        NaN where `overflow="null"` makes a value null. Columns of integers with nulls,
+        as `market_status`, become float64, too.
         """
         from codec.arrow import table_to_pandas
 

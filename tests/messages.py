@@ -60,7 +60,8 @@ def _json(value: Any, draw: st.DrawFn) -> str:
             "[" + space + f"{space},".join(_json(v, draw) for v in value) + space + "]"
         )
     if isinstance(value, str) and value.isascii() and value.isprintable():
-        return f'"{_spread(value, draw)}"' if "\\" not in value else json.dumps(value)
+        plain = '"' not in value and "\\" not in value
+        return f'"{_spread(value, draw)}"' if plain else json.dumps(value)
     return json.dumps(value)
 
 
