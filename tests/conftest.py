@@ -28,7 +28,8 @@ settings.register_profile(
     "ci",
     deadline=None,
     derandomize=True,
-    max_examples=300,
+    # A sanitizer wants every path, and takes several times as long for each.
+    max_examples=100 if os.environ.get("CODEC_SANITIZE") else 300,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
