@@ -207,7 +207,21 @@ def test_gaps_are_those_of_a_monitor_for_each_taxonomy(
         n_gaps += int(monitor.counts[codec.NoticeKind.GAP])
         n_missing += monitor.missing
     assert summary.flow.n_gaps == n_gaps
-    assert summary.flow.n_missing == n_missing
+    assert summary.flow.n_missing == min(n_missing, 2**64 - 1)
+
+
+def test_gaps_of_all_of_time() -> None:
+    rows = [
+        codec.to_frame(
+            codec.encode([1], [1], timestamp_ns=time, taxonomy_id=taxonomy, key=None)
+        )
+        for taxonomy in (1, 2)
+        for time in (0, 2**64 - 1)
+    ]
+    batch = codec.decode(rows)
+    summary = Summary(Trace(8), period_ns=1)
+    summary.add(Part.of_batch(batch))
+    assert (summary.flow.n_gaps, summary.flow.n_missing) == (2, 2**64 - 1)
 
 
 @given(INPUTS, st.data(), st.integers(1, 5))

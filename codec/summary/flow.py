@@ -15,6 +15,8 @@ __all__ = ["Flow", "Silence"]
 
 _AHEAD_NS = 1_000_000_000  # as Monitor has it
 _N_SILENCES = 64
+_LOW_HALF = np.uint64(2**32 - 1)
+_MOST = 2**64 - 1
 _PAUSE_TIMES, _PAUSE_PART = 10, 200
 
 
@@ -182,10 +184,13 @@ class Flow:
     ) -> None:
         newest = _newest(times, self._newest.get(taxonomy))
         whole, rest = np.divmod(np.diff(newest), np.uint64(period_ns))
-        ticks = whole.astype(np.int64) + (rest >= np.uint64(period_ns) - rest)
-        missing = ticks[ticks > 1] - 1
+        ticks = whole + (rest >= np.uint64(period_ns) - rest)
+        missing = ticks[ticks > 1] - np.uint64(1)
         self.n_gaps += len(missing)
-        self.n_missing += int(missing.sum())
+        # Halves, since the sum may be beyond 64 bits; what is told ends there.
+        high, low = (missing >> np.uint64(32)).sum(), (missing & _LOW_HALF).sum()
+        n_missing = self.n_missing + (int(high) << 32) + int(low)
+        self.n_missing = min(n_missing, _MOST)
         self._newest[taxonomy] = int(newest[-1])
 
 
