@@ -84,6 +84,13 @@ them. polars and pandas have their columns ready before the time begins, and row
 order of time; bars are exact, and sort out rows in any order.
 """
 
+_ARROW_NOTES = """\
+Lines of 100 assets to Arrow tables and to Parquet, on one thread, pyarrow's among them,
+files in memory. What they are compared with where Python is named: orjson, one
+`int.from_bytes` and one Decimal a value, lists, pyarrow's arrays of them, its Parquet
+with zstd; the times there are those of one update.
+"""
+
 _LIBRARY_NOTES = """\
 What [docs/websockets.md](../../docs/websockets.md) chooses from. Readers in turn, each
 message taken as bytes, nothing decoded; medians.
@@ -149,6 +156,7 @@ def markdown(
     feeds: Sequence[Row],
     feed_figures: Sequence[Figure],
     libraries: Sequence[Figure],
+    arrow: Sequence[Row],
     state: Sequence[Row],
     state_figures: Sequence[Figure],
     cluster: Sequence[Row],
@@ -176,6 +184,8 @@ def markdown(
         _figure_table(feed_figures),
         f"### Websocket libraries\n\n{_LIBRARY_NOTES}",
         _table(*_head_and_rows(library_table(libraries))),
+        f"## Tables and files\n\n{_ARROW_NOTES}",
+        _ratio_table(arrow, with_limits=True),
         f"## Newest values and bars\n\n{_STATE_NOTES}",
         _figure_table(state_figures),
         _ratio_table(state, with_limits=False),

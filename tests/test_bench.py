@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
+from inspect import signature
 from time import sleep
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ import pytest
 
 import codec
 from bench import agreement, bare, process, readers
+from bench.__main__ import _FIGURES, _ROWS
+from bench.arrow import arrow_rows, python_table
 from bench.bare import NoCompilerError
 from bench.cluster import cluster_rows, make_segments
 from bench.context import context_rows
@@ -23,7 +26,7 @@ from bench.paced import paced_figures
 from bench.plot import draw_feeds, draw_known
 from bench.ratios import QUICK, Inputs, target_rows
 from bench.recovery import BareLoop, coincurve_addresses
-from bench.report import with_libraries
+from bench.report import markdown, with_libraries
 from bench.rows import Figure, verdict
 from bench.sender import Order, Sender, messages_of
 from bench.signatures import hash_rows, signature_rows
@@ -94,6 +97,20 @@ def test_rows_are_measured() -> None:
         assert math.isfinite(row.ratio.median)
         assert row.ratio.median > 0
         assert row.ratio.n_pairs == 2
+
+
+def test_tables_are_measured_and_agree() -> None:
+    lines = signed(100, 5).lines
+    table = codec.decode_lines(lines).to_arrow()
+    python = python_table(lines)
+    assert all(python[name].equals(table[name]) for name in table.column_names)
+    for row in arrow_rows(Inputs(TINY)):
+        assert row.ratio.median > 0 and row.ratio.n_pairs == 2
+
+
+def test_the_report_has_a_place_for_every_table() -> None:
+    places = set(signature(markdown).parameters) - {"machine", "memory", "rates"}
+    assert places == {*_ROWS, *_FIGURES}
 
 
 def test_signing_keys_are_recovered() -> None:
