@@ -50,8 +50,8 @@ void codec_output_release(codec_output *out) {
     codec_buffer_release(&out->messages);
     codec_buffer_release(&out->payloads);
     codec_buffer_release(&out->errors);
-    for (int i = 0; i < CODEC_N_COLUMNS; i++)
-        codec_buffer_release(&out->columns[i]);
+    for (int i = 0; i < CODEC_N_COLUMNS && out->columns[0].data; i++)
+        codec_buffer_release(&out->columns[CODEC_N_COLUMNS - 1 - i]);
     out->columns_room = 0;
     codec_buffer_release(&out->scratch);
     codec_buffer_release(&out->text);
@@ -62,7 +62,7 @@ void codec_output_release(codec_output *out) {
 
 void codec_output_trim(codec_output *out) {
     codec_buffer_trim(&out->updates, output_rows_used(out));
-    for (int i = 0; i < CODEC_N_COLUMNS; i++)
+    for (int i = 0; i < CODEC_N_COLUMNS && out->columns[0].data; i++)
         codec_buffer_trim(&out->columns[i], out->n_updates * codec_column_widths[i]);
     out->columns_room = 0; /* it is asked again */
     codec_buffer_trim(&out->messages, out->n_messages * sizeof(codec_message));
