@@ -454,11 +454,6 @@ def test_values_beyond_the_decimal_are_named(tmp_path: Path) -> None:
         )
         for v in (1, 10**38)
     ]
-    try:
-        codec.decode(lines).to_arrow()
-        pytest.skip("to_arrow lets values pass that do not fit")
-    except codec.RangeError:
-        pass
     path = tmp_path / "a.ndjson"
     path.write_bytes(b"\n".join([lines[0], b"{}", lines[1], b""]))
     with pytest.raises(MessageError, match=r"a\.ndjson: line 3: "):

@@ -214,11 +214,6 @@ def test_a_value_that_does_not_fit_is_named_by_its_row() -> None:
         codec.encode([1, 2], [5, 10**38], timestamp_ns=1, taxonomy_id=1, key=None)
     )
     frames[1] = b"{}"
-    try:
-        codec.decode(frames[3]).to_arrow()
-        pytest.skip("to_arrow lets values pass that do not fit")
-    except codec.RangeError:
-        pass
     with pytest.raises(codec.RangeError, match="row 3 of the frames"):
         decode_frames(table(frames), on_error="skip")
 
