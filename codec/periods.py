@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from operator import index
 
-__all__ = ["CHANNELS", "channel_ns", "interval_ns"]
+__all__ = ["CHANNELS", "FIXED_CHANNELS", "channel_ns", "interval_ns"]
 
 CHANNELS: dict[str, int | None] = {
     "10ms": 10_000_000,
@@ -17,6 +17,8 @@ CHANNELS: dict[str, int | None] = {
     "real_time": None,
 }
 """The time between two messages of each channel; None: no fixed one."""
+
+FIXED_CHANNELS = tuple(name for name, period_ns in CHANNELS.items() if period_ns)
 
 _UNITS_NS = {
     "ns": 1,
@@ -39,7 +41,7 @@ def channel_ns(channel: str | int) -> int:
     if not isinstance(channel, str):
         return _in_range(index(channel), f"a period of {channel} ns")
     if channel not in CHANNELS:
-        names = ", ".join(name for name, period in CHANNELS.items() if period)
+        names = ", ".join(FIXED_CHANNELS)
         raise ValueError(f"channel is one of {names}, or ns, not {channel!r}")
     period = CHANNELS[channel]
     if period is None:

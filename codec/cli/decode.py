@@ -18,7 +18,7 @@ from codec.cli.options import (
     read_signer,
     wanted_assets,
 )
-from codec.periods import CHANNELS, channel_ns
+from codec.periods import FIXED_CHANNELS, channel_ns
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
@@ -48,7 +48,6 @@ examples:
   stork-codec decode recordings/ -o btc.csv.gz --taxonomy symbols.json --symbol BTCUSD
   stork-codec decode s3://archive/recordings -o /shared/parquet/ --dask tcp://host:8786
 """
-_CHANNELS = [name for name, period_ns in CHANNELS.items() if period_ns is not None]
 
 
 def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
@@ -92,7 +91,7 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--channel",
-        choices=_CHANNELS,
+        choices=FIXED_CHANNELS,
         help="count the messages that are missing on a channel of this rate",
     )
     add_threads(

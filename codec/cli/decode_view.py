@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-
+from codec.cli.progress import make_bar
 from codec.cli.text import printable, utc_text
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "note", "report"]
 
-_BAR_LEN = 30
 _EVERY_S = 0.1
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -33,19 +31,17 @@ class Progress:
     def __init__(self, total_len: int | None) -> None:
         self._total = total_len
         self._next = 0.0
-        self._bar: Any = None
-        if sys.stderr is not None and sys.stderr.isatty():
-            self._bar = _bar()
+        self._bar = make_bar(binary_units=True)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
-            self._bar.__enter__()
+            self._bar.start()
             self._task = self._bar.add_task("", total=self._total)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.__exit__(*error)
+            self._bar.stop()
 
     def show(self, n_bytes: int, total_len: int | None = None) -> None:
         """Moves the bar to what has been read, of a total that was not known before."""
@@ -53,19 +49,6 @@ class Progress:
             self._next = monotonic() + _EVERY_S
             total = self._total if total_len is None else total_len
             self._bar.update(self._task, completed=n_bytes, total=total)
-
-
-def _bar() -> Any:
-    from rich import progress
-
-    return progress.Progress(
-        progress.BarColumn(_BAR_LEN),
-        progress.DownloadColumn(binary_units=True),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
 
 
 def report(summary: Summary) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["progress"]
+    from rich.progress import Progress
+
+__all__ = ["make_bar", "progress"]
 
 _BAR_LEN = 30
 
@@ -20,9 +22,19 @@ def progress(total_len: int | None) -> Iterator[Callable[[int], None]]:
 
     total_len: None where only reading will tell.
     """
-    if sys.stderr is None or not sys.stderr.isatty():
+    bar = make_bar()
+    if bar is None:
         yield lambda n_bytes: None
         return
+    with bar:
+        task = bar.add_task("", total=total_len)
+        yield lambda n_bytes: bar.advance(task, n_bytes)
+
+
+def make_bar(*, binary_units: bool = False) -> Progress | None:
+    """A bar of bytes, of their rate and of the time left; None without a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -32,14 +44,11 @@ def progress(total_len: int | None) -> Iterator[Callable[[int], None]]:
         TransferSpeedColumn,
     )
 
-    bar = Progress(
+    return Progress(
         BarColumn(_BAR_LEN),
-        DownloadColumn(),
+        DownloadColumn(binary_units=binary_units),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
-    with bar:
-        task = bar.add_task("", total=total_len)
-        yield lambda n_bytes: bar.advance(task, n_bytes)

@@ -19,7 +19,7 @@ from codec.cli.options import (
 )
 from codec.cli.progress import progress
 from codec.errors import CodecError
-from codec.periods import CHANNELS
+from codec.periods import CHANNELS, FIXED_CHANNELS
 from codec.summary import Summary, Trace
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     add_span(parser)
     parser.add_argument(
         "--channel",
-        choices=[name for name, period_ns in CHANNELS.items() if period_ns],
+        choices=FIXED_CHANNELS,
         help="the channel that was recorded: count the gaps on its grid",
     )
     parser.add_argument(
