@@ -101,3 +101,11 @@ def child(folder: str, compression: str, start: int) -> None:
 
 if __name__ == "__main__":
     child(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+
+
+def made_segments(folder: Path, n: int) -> Path:
+    """Segments of the `n` messages of `frame_lines`, in frames of 250 of them."""
+    lines = frame_lines(n).splitlines(keepends=True)
+    chunks = [b"".join(lines[i : i + 250]) for i in range(0, n, 250)]
+    record(folder, chunks, each_its_frame=True, max_segment_len=200_000)
+    return folder

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from clusters import started
 from distributed import Client, LocalCluster
-from recorded import KEY, frame_lines, record
+from recorded import KEY, frame_lines, made_segments
 
 import codec
 from codec.dask_io import read_errors, read_frames
@@ -29,11 +29,7 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def segments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("segments")
-    lines = frame_lines(N).splitlines(keepends=True)
-    chunks = [b"".join(lines[i : i + 250]) for i in range(0, N, 250)]
-    record(folder, chunks, each_its_frame=True, max_segment_len=200_000)
-    return folder
+    return made_segments(tmp_path_factory.mktemp("segments"), N)
 
 
 def local(folder: Path, **options: Any) -> pa.Table:

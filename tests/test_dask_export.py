@@ -16,7 +16,7 @@ import pytest
 from clusters import started
 from commands import run
 from distributed import Client
-from recorded import frame_lines, record
+from recorded import frame_lines, made_segments
 
 import codec
 from codec.cli import main
@@ -38,11 +38,7 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def segments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("segments")
-    lines = frame_lines(N).splitlines(keepends=True)
-    chunks = [b"".join(lines[i : i + 250]) for i in range(0, N, 250)]
-    record(folder, chunks, each_its_frame=True, max_segment_len=200_000)
-    return folder
+    return made_segments(tmp_path_factory.mktemp("segments"), N)
 
 
 def written(folder: Path) -> dict[str, int]:
