@@ -119,6 +119,7 @@ cdef extern from "codec.h" nogil:
     int codec_output_split(codec_output *, const codec_update *, size_t)
     void codec_columns_join(codec_update *, const codec_output *)
     void codec_receive_times(uint64_t *, size_t, const codec_message *, size_t)
+    void codec_marks_set(uint8_t *, const uint16_t *, size_t)
     int codec_spans_decode(
         codec_output *, const codec_span *, size_t, int, uint64_t, bint)
     int codec_lines_decode(

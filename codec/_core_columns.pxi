@@ -98,3 +98,19 @@ def receive_times(cnp.ndarray messages not None, size_t n_updates):
     with nogil:
         codec_receive_times(dst, n_updates, data, n)
     return times
+
+
+def mark_ids(cnp.ndarray marks not None, cnp.ndarray ids not None):
+    """Makes marks[id] true for each of the ids: of a contiguous bool array of 65,536,
+    and a 1-D array of uint16."""
+    if not (is_column(marks, BOOLS) and cnp.PyArray_ISCARRAY(marks)
+            and cnp.PyArray_SIZE(marks) == CODEC_N_ASSETS):
+        raise TypeError("marks must be a contiguous bool array of 65,536")
+    if not is_column(ids, UINT16S):
+        raise TypeError("ids must be a 1-D array of uint16")
+    cdef cnp.ndarray packed = np.require(ids, requirements="CA")
+    cdef uint8_t *dst = <uint8_t *>cnp.PyArray_DATA(marks)
+    cdef const uint16_t *data = <const uint16_t *>cnp.PyArray_DATA(packed)
+    cdef size_t n = cnp.PyArray_SIZE(packed)
+    with nogil:
+        codec_marks_set(dst, data, n)

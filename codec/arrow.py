@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -48,11 +49,13 @@ _NO_STATUS = 255
 _MOST_HI, _MOST_LO = divmod(10**38 - 1, 2**64)
 
 
+@cache
 def schema(
     *,
     messages: bool = True,
     taxonomy: bool = False,
     value_float: bool = False,
+    overflow: Overflow = "raise",
     signers: bool = False,
 ) -> pa.Schema:
     """The columns of `to_arrow`'s tables.
@@ -60,14 +63,15 @@ def schema(
     They depend on nothing but on what is given (messages, a taxonomy, signers) and
     asked for, so that tables of one job always fit one another.
     """
+    may_lack = overflow == "null"
     fields = [
-        pa.field("timestamp", _TIME),
+        pa.field("timestamp", _TIME, nullable=may_lack),
         pa.field("taxonomy_id", pa.uint16(), nullable=False),
         pa.field("asset_id", pa.uint16(), nullable=False),
     ]
     if taxonomy:
         fields.append(pa.field("symbol", _WORD))
-    fields.append(pa.field("value", _VALUE))
+    fields.append(pa.field("value", _VALUE, nullable=may_lack))
     if value_float:
         fields.append(pa.field("value_float", pa.float64(), nullable=False))
     fields.append(pa.field("market_status", pa.uint8()))
@@ -161,6 +165,7 @@ def columns_to_arrow(
         messages=messages is not None,
         taxonomy=taxonomy is not None,
         value_float=value_float,
+        overflow=overflow,
         signers=signers is not None,
     )
     return pa.Table.from_arrays([arrays[name] for name in wanted.names], schema=wanted)

@@ -154,6 +154,8 @@ void codec_columns_join(codec_update *rows, const codec_output *from);
 /* The receive times of n messages, once for each of their n_rows updates in all. */
 void codec_receive_times(uint64_t *times, size_t n_rows, const codec_message *messages,
                          size_t n);
+/* Sets marks[id] to 1 for each of n ids; `marks` are 65,536. */
+void codec_marks_set(uint8_t *marks, const uint16_t *ids, size_t n);
 
 /* Decodes spans, or the lines of one text, behind what `out` holds already. Faults are
  * appended to `out->errors`, with `index` counted from `first_index`; with `stop` the

@@ -93,6 +93,11 @@ void codec_receive_times(uint64_t *times, size_t n_rows, const codec_message *me
     memset(times + row, 0, (n_rows - row) * sizeof *times);
 }
 
+void codec_marks_set(uint8_t *marks, const uint16_t *ids, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        marks[ids[i]] = 1;
+}
+
 int codec_output_split(codec_output *out, const codec_update *rows, size_t n) {
     out->columnar = 1;
     if (codec_columns_reserve(out, n + (n == 0)))

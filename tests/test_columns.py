@@ -189,6 +189,30 @@ def test_of_rows_at_odd_addresses(isa: str) -> None:
     assert not _core.receive_times(messages, len(updates)).any()
 
 
+@given(
+    st.lists(st.integers(0, 65535)),
+    st.integers(1, 3),
+)
+def test_marks_of_ids(ids: list[int], step: int) -> None:
+    marks, column = np.zeros(65536, np.bool_), np.array(ids, np.uint16)[::step]
+    marks[7] = True
+    _core.mark_ids(marks, column)
+    assert np.flatnonzero(marks).tolist() == sorted({7, *column.tolist()})
+
+
+def test_marks_are_checked() -> None:
+    marks, ids = np.zeros(65536, np.bool_), np.zeros(3, np.uint16)
+    for wrong in (marks[1:], np.zeros(131072, np.bool_)[::2], marks.astype(np.uint8)):
+        with pytest.raises(TypeError, match="bool array of 65,536"):
+            _core.mark_ids(wrong, ids)
+    for wrong_ids in (ids.astype(np.int64), ids.reshape(3, 1), ids.astype(">u2")):
+        with pytest.raises(TypeError, match="1-D array of uint16"):
+            _core.mark_ids(marks, wrong_ids)
+    marks.flags.writeable = False
+    with pytest.raises(TypeError, match="bool array of 65,536"):
+        _core.mark_ids(marks, ids)
+
+
 @pytest.mark.parametrize("layout", ["rows", "columns"])
 def test_nobody_writes_to_columns(layout: Any) -> None:
     for n in (0, 9):

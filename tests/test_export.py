@@ -177,6 +177,38 @@ def test_parquet_in_row_groups(tmp_path: Path) -> None:
     assert groups[0].column(0).statistics.has_min_max
 
 
+@pytest.mark.parametrize("n_assets", [1, 30])
+def test_times_are_encoded_by_how_many_rows_share_them(
+    tmp_path: Path, n_assets: int
+) -> None:
+    path, output = tmp_path / "a.ndjson", tmp_path / "out.parquet"
+    path.write_bytes(archive(40, n_assets=n_assets))
+    export(path, output)
+    group = pq.ParquetFile(output).metadata.row_group(0)
+    columns = {
+        column.path_in_schema: column
+        for column in map(group.column, range(group.num_columns))
+    }
+    wanted = "PLAIN" if n_assets == 30 else "BYTE_STREAM_SPLIT"
+    for name in ("timestamp", "receive_timestamp"):
+        assert wanted in columns[name].encodings
+    for read in READERS.values():
+        assert read(output) == rows(path.read_bytes())
+
+
+def test_columns_that_lack_nothing_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(archive(3))
+    for overflow, required in (("raise", True), ("null", False)):
+        output = tmp_path / f"{overflow}.parquet"
+        export(path, output, Options(overflow=overflow))
+        schema = pq.read_schema(output)
+        found = {field.name for field in schema if not field.nullable}
+        assert found >= {"taxonomy_id", "asset_id"}
+        assert (found >= {"timestamp", "value"}) == required
+        assert not found & {"market_status", "receive_timestamp"}
+
+
 def test_schema_notes_and_columns(tmp_path: Path) -> None:
     (tmp_path / "a.ndjson").write_bytes(archive(30))
     taxonomy = Taxonomy({(1, 7): "BTCUSD", (1, 8): 'a "quoted", name', (2, 7): "no"})
@@ -453,6 +485,8 @@ def test_overflow(tmp_path: Path) -> None:
             assert column.index(None) == 5 and column.count(None) == 1
         # What is not asked for does no harm.
         assert len(found(path, Options(assets=[1]))) == 5
+        for table in tables(path, Options(assets=[1])):
+            assert table.schema == Options().schema()
         with pytest.raises(MessageError, match="line 4: "):
             found(path, Options(assets=[9]))
         assert found(path, Options(end_ns=BEGIN_NS)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from codec.recording import (
     read_index,
     read_stream,
 )
+from codec.recording.pieces import PLAIN_LEN
 from codec.recording.segment import HEADER
 from codec.recording.text import cut, frames, receive_times, within
 
@@ -403,6 +405,40 @@ def test_where_chunks_stand(tmp_path: Path) -> None:
         assert chunk.file_offset == file.stat().st_size
     (chunk,) = read_chunks(path, start_ns=BEGIN_NS + 75 * STEP_NS)
     assert chunk == (lines(30, 70), None, path.stat().st_size, 70)
+
+
+@pytest.mark.parametrize("end", [b"", b"no end", b"\n"])
+def test_plain_text_longer_than_what_is_read_at_once(
+    tmp_path: Path, end: bytes
+) -> None:
+    one = lines(2000)
+    text = one * (3 * PLAIN_LEN // len(one) + 1) + end
+    plain = tmp_path / "plain"
+    plain.write_bytes(text)
+    at = 0
+    for chunk in read_chunks(plain, unended=True):
+        assert (chunk.text_offset, chunk.file_offset) == (at, at + len(chunk.lines))
+        at = chunk.file_offset
+        assert text[chunk.text_offset : at] == chunk.lines
+        assert chunk.lines[-1:] == b"\n" or at == len(text)
+    assert at == len(text)
+    parts = list(read(plain, unended=True))
+    assert b"".join(parts) == text and {type(part) for part in parts} == {bytes}
+    # What cannot be sought is put together from its parts.
+    with subprocess.Popen(["cat", plain], stdout=subprocess.PIPE, bufsize=0) as cat:
+        assert isinstance(cat.stdout, io.FileIO)
+        streamed = read_stream(cat.stdout, "the pipe", unended=True)
+        assert b"".join(chunk.lines for chunk in streamed) == text
+
+
+def test_a_line_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
+    texts = [b"a" * n + b"\n" for n in (9, 2 * PLAIN_LEN, PLAIN_LEN - 11, 1, 0)]
+    path = tmp_path / "plain"
+    for text in (b"".join(texts), b"".join(texts[::-1]), texts[1][:-1]):
+        path.write_bytes(text)
+        for chunk in read_chunks(path, unended=True):
+            assert (chunk.lines[-1:] == b"\n") == text.endswith(b"\n")
+        assert b"".join(read(path, unended=True)) == text
 
 
 def test_places_behind_damage(tmp_path: Path, small: bytes) -> None:

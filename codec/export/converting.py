@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from codec.api import Decoder
-from codec.errors import ErrorCode
+from codec.errors import ErrorCode, RangeError
 from codec.export.faults import HARMLESS, fault_at, faults_of, line_starts
 from codec.export.selecting import AssetFilter, in_time
 from codec.export.summary import Summary
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from codec.arrow import Overflow
     from codec.batch import Batch
     from codec.export.faults import Fault, Lines
     from codec.export.options import Options
@@ -33,17 +34,12 @@ def _decoder(options: Options) -> Decoder:
     """Bad signatures come in one list with bad messages, so that of both the first is
     the one that ends a run."""
     if options.signers is None:  # more threads would only get in the writer's way
-        return Decoder(payloads=False, layout="columns")
+        return Decoder(payloads=False)
     return Decoder(
         threads=options.threads,
         signers=options.signers,
         on_bad_signature="mark" if options.on_bad_signature == "mark" else "drop",
     )
-
-
-def _n_null(table: pa.Table) -> int:
-    n: int = table["value"].null_count + table["timestamp"].null_count
-    return n
 
 
 class Converter:
@@ -56,6 +52,7 @@ class Converter:
         self.summary = Summary()
         self._options = options
         self._on_fault = on_fault
+        self._schema = options.schema()
         self._decoder = _decoder(options)
         self._monitor = (
             None if options.period_ns is None else Monitor(period_ns=options.period_ns)
@@ -72,18 +69,26 @@ class Converter:
         self._count(batch)
         keep = in_time(batch.messages, options)
         part = batch if keep is None else batch.select(keep)
-        table = part.to_arrow(
-            options.taxonomy, value_float=options.value_float, overflow="null"
-        )
-        n_null = _n_null(table)
-        if n_null and options.overflow == "raise":
+        try:
+            table = self._converted(part, options.overflow)
+        except RangeError:
+            table = self._converted(part, "null")
             self._check_overflow(lines, batch, keep, table)
         if self._assets is not None:
             table = self._assets(table)
-        if n_null:
-            self.summary.n_overflowed += _n_null(table)
+        if options.overflow == "null":
+            nulls = table["value"].null_count + table["timestamp"].null_count
+            self.summary.n_overflowed += nulls
+        elif table.schema != self._schema:  # what did not fit was of no wanted asset
+            table = table.cast(self._schema)
         self.summary.add_rows(table)
         return table
+
+    def _converted(self, batch: Batch, overflow: Overflow) -> pa.Table:
+        options = self._options
+        return batch.to_arrow(
+            options.taxonomy, value_float=options.value_float, overflow=overflow
+        )
 
     def _count(self, batch: Batch) -> None:
         summary = self.summary

@@ -101,7 +101,7 @@ class Lines(NamedTuple):
     """Whole lines, and where they stand: in which file, the number of the first of
     them, and at which byte of the file's text they begin (None: not known)."""
 
-    data: bytes
+    data: bytes | memoryview
     path: str
     first_line: int = 1
     text_offset: int | None = 0
@@ -117,11 +117,12 @@ def faults_of(lines: Lines, errors: NDArray[Any]) -> Iterator[Fault]:
         yield fault_at(lines, starts, index, ErrorCode(code), offset)
 
 
-def line_starts(data: bytes) -> NDArray[np.int64]:
+def line_starts(data: bytes | memoryview) -> NDArray[np.int64]:
     """Where each line begins, and behind them where another would."""
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
-    if not data.endswith(b"\n"):
-        ends = np.append(ends, len(data) + 1)
+    text = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(text == ord("\n")) + 1
+    if not len(ends) or ends[-1] < len(text):
+        ends = np.append(ends, len(text) + 1)
     return np.concatenate([[0], ends])
 
 
@@ -135,9 +136,10 @@ def fault_at(
 ) -> Fault:
     """The fault of a line by its number among them, from 0."""
     start, end = int(starts[index]), int(starts[index + 1]) - 1
-    frame = next((frame for _, frame in frames(lines.data[start:end])), b"")
+    line = bytes(lines.data[start:end])
+    frame = next((frame for _, frame in frames(line)), b"")
     if code == ErrorCode.INVALID_RECEIVE_TIME:
-        frame = lines.data[start:end]
+        frame = line
     if isinstance(code, ErrorCode):
         reason = code.description
         if end == len(lines.data):

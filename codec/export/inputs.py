@@ -152,10 +152,11 @@ def _checked(all_chunks: Iterator[Chunk], source: Input) -> Iterator[Chunk]:
         yield chunk
 
 
-def check_kind(lines: bytes, name: str) -> None:
+def check_kind(lines: bytes | memoryview, name: str) -> None:
     """Raises ExportError where a file's first lines are none of messages."""
+    head = bytes(lines[:_LOOKED_AT_LEN])
     for start, kind in _KINDS:
-        if lines.startswith(start):
+        if head.startswith(start):
             raise ExportError(f"{name}: this is {kind}, not lines of messages")
-    if any(b < 0x20 and b not in _TEXT_CONTROLS for b in lines[:_LOOKED_AT_LEN]):
+    if any(b < 0x20 and b not in _TEXT_CONTROLS for b in head):
         raise ExportError(f"{name}: this is binary, not lines of messages")

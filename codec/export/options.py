@@ -74,5 +74,6 @@ class Options:
         return arrow.schema(
             taxonomy=self.taxonomy is not None,
             value_float=self.value_float,
+            overflow=self.overflow,
             signers=self.signers is not None,
         )

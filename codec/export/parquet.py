@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from codec.export.notes import with_notes
 from codec.export.sinks import Sink
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["ROW_GROUP_LEN", "ParquetWriter"]
 
 ROW_GROUP_LEN = 1 << 20
 
 # docs/decode.md has the measurements. BYTE_STREAM_SPLIT halves what times take, and is
-# faster than dictionaries, which are of no use for numbers here. For decimals DuckDB
-# does not read it, and polars does not read DELTA_BYTE_ARRAY: PLAIN is what is left,
-# with a level of zstd that is as small as level 1 and takes two thirds of its time.
+# faster than dictionaries, which are of no use for numbers here; but times that many
+# rows share are better left to zstd. For decimals DuckDB does not read it, and polars
+# does not read DELTA_BYTE_ARRAY: PLAIN is what is left, with a level of zstd that is as
+# small as level 1 and takes two thirds of its time.
 _SPLIT = "BYTE_STREAM_SPLIT"
 _ENCODINGS = {
     "timestamp": _SPLIT,
@@ -35,6 +34,9 @@ _LEVEL = 1
 _VALUE_LEVEL = -3
 _BATCH_LEN = 1 << 16
 _DICTIONARIES = ("symbol", "signer")
+_TIMES = ("timestamp", "receive_timestamp")
+_SHARED_BY = 8  # rows that have a time in common, on average
+_LOOKED_AT_LEN = 1 << 16
 
 
 class ParquetWriter:
@@ -43,11 +45,9 @@ class ParquetWriter:
     part_len = ROW_GROUP_LEN
 
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
-        names = schema.names
+        self._schema = schema
         self._sink = Sink(file)
-        self._writer = pq.ParquetWriter(
-            self._sink, with_notes(schema), **_options(names), version="2.6"
-        )
+        self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
 
@@ -62,34 +62,50 @@ class ParquetWriter:
         """Writes the last row group and the footer."""
         if self._n_waiting:
             self._write_group()
+        if self._writer is None:
+            self._writer = self._begin(shares_times=False)
         self._writer.close()
 
     def abandon(self) -> None:
         """Writes nothing any more."""
         self._sink.cut_off()
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     def _write_group(self) -> None:
         whole = pa.concat_tables(self._waiting)
         group, rest = whole.slice(0, ROW_GROUP_LEN), whole.slice(ROW_GROUP_LEN)
         self._waiting = [rest] if rest.num_rows else []
         self._n_waiting = rest.num_rows
+        if self._writer is None:
+            self._writer = self._begin(shares_times=_shares_times(group))
         self._writer.write_table(group.unify_dictionaries(), ROW_GROUP_LEN)
 
+    def _begin(self, *, shares_times: bool) -> pq.ParquetWriter:
+        options = _options(self._schema.names, shares_times)
+        return pq.ParquetWriter(
+            self._sink, with_notes(self._schema), **options, version="2.6"
+        )
 
-def _options(names: list[str]) -> dict[str, Any]:
+
+def _shares_times(table: pa.Table) -> bool:
+    """Whether many rows in succession have one time, as of messages of many assets."""
+    times = table["timestamp"].slice(0, _LOOKED_AT_LEN).combine_chunks()
+    return len(pc.run_end_encode(times).values) * _SHARED_BY <= len(times)
+
+
+def _options(names: list[str], shares_times: bool) -> dict[str, Any]:
+    encodings = _ENCODINGS | (dict.fromkeys(_TIMES, "PLAIN") if shares_times else {})
     return {
         "compression": "zstd",
         "compression_level": {
             name: _VALUE_LEVEL if name == "value" else _LEVEL for name in names
         },
         "use_dictionary": [name for name in names if name in _DICTIONARIES],
-        "column_encoding": dict(_chosen(names)),
+        "column_encoding": {
+            name: encodings[name] for name in names if name in encodings
+        },
         "write_batch_size": _BATCH_LEN,
         "max_rows_per_page": ROW_GROUP_LEN,
         "write_statistics": True,
     }
-
-
-def _chosen(names: list[str]) -> Iterator[tuple[str, str]]:
-    return ((name, _ENCODINGS[name]) for name in names if name in _ENCODINGS)

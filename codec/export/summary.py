@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.compute as pc
 
+from codec._core import mark_ids
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -77,12 +79,7 @@ class Summary:
         if not table.num_rows:
             return
         span = pc.min_max(table["timestamp"])
-        first, last = span["min"].value, span["max"].value
-        if first is not None:
-            self.first_ns = (
-                first if self.first_ns is None else min(self.first_ns, first)
-            )
-            self.last_ns = last if self.last_ns is None else max(self.last_ns, last)
+        self._extend(span["min"].value, span["max"].value)
         for taxonomy_ids, asset_ids in zip(
             table["taxonomy_id"].chunks, table["asset_id"].chunks, strict=True
         ):
@@ -94,22 +91,27 @@ class Summary:
             setattr(self, name, getattr(self, name) + getattr(part, name))
         self.bad.update(part.bad)
         self.passed.update(part.passed)
-        spans = [(s.first_ns, s.last_ns) for s in (self, part)]
-        self.first_ns = min((a for a, _ in spans if a is not None), default=None)
-        self.last_ns = max((b for _, b in spans if b is not None), default=None)
+        self._extend(part.first_ns, part.last_ns)
         for taxonomy_id, seen in part._seen.items():
             self._seen_of(taxonomy_id)[seen] = True
+
+    def _extend(self, first_ns: int | None, last_ns: int | None) -> None:
+        """Makes the span hold another, which may be none."""
+        if first_ns is None or last_ns is None:
+            return
+        if self.first_ns is not None and self.last_ns is not None:
+            first_ns, last_ns = min(first_ns, self.first_ns), max(last_ns, self.last_ns)
+        self.first_ns, self.last_ns = first_ns, last_ns
 
     def _see(self, taxonomy_ids: NDArray[Any], asset_ids: NDArray[Any]) -> None:
         if not len(taxonomy_ids):
             return
         first = int(taxonomy_ids[0])
         if (taxonomy_ids == first).all():
-            self._seen_of(first)[asset_ids] = True
+            mark_ids(self._seen_of(first), asset_ids)
             return
         for taxonomy_id in np.unique(taxonomy_ids).tolist():
-            seen = self._seen_of(taxonomy_id)
-            seen[asset_ids[taxonomy_ids == taxonomy_id]] = True
+            mark_ids(self._seen_of(taxonomy_id), asset_ids[taxonomy_ids == taxonomy_id])
 
     def _seen_of(self, taxonomy_id: int) -> NDArray[np.bool_]:
         if taxonomy_id not in self._seen:

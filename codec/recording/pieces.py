@@ -12,19 +12,24 @@ if TYPE_CHECKING:
 
     from codec.recording.source import Source
 
-__all__ = ["Damage", "Text", "kind_of", "line_pieces", "pieces"]
+__all__ = ["PLAIN_LEN", "Damage", "Text", "kind_of", "line_pieces", "pieces"]
 
 _GZIP = b"\x1f\x8b"
+PLAIN_LEN = 2 << 20
 _OUT_LEN = 1 << 20
 _IN_LEN = 64 << 10
 
 
 class Text(NamedTuple):
-    """Some of the text, and where what it was made of stands in the file."""
+    """Some of the text, and where what it was made of stands in the file.
+
+    is_plain: it is what stands there.
+    """
 
     data: bytes
     offset: int
     end: int
+    is_plain: bool = False
 
 
 class Damage(NamedTuple):
@@ -68,8 +73,8 @@ def kind_of(start: bytes, name: str) -> Literal["plain", "gzip", "zstd"]:
 
 
 def _plain_pieces(source: Source) -> Iterator[Text]:
-    while data := source.take_some():
-        yield Text(data, source.offset - len(data), source.offset)
+    while data := source.take_some(PLAIN_LEN):
+        yield Text(data, source.offset - len(data), source.offset, is_plain=True)
 
 
 def line_pieces(source: Source, begin: int, end: int | None) -> Iterator[Text]:

@@ -35,7 +35,7 @@ __all__ = [
 
 OnDamage: TypeAlias = "Literal['raise', 'skip'] | Callable[[DamageError], None]"
 
-_CHUNK_LEN = 512 << 10  # what is given out is a piece, of 1 MiB at most, longer
+_CHUNK_LEN = 1 << 20  # what is given out is a piece, of 1 MiB at most, longer
 _MAX_LINE_LEN = 64 << 20
 
 _log = logging.getLogger("codec.recording")
@@ -51,7 +51,7 @@ class Chunk(NamedTuple):
     takes longer than to decode them).
     """
 
-    lines: bytes
+    lines: bytes | memoryview
     text_offset: int | None
     file_offset: int
     n_passed_over: int
@@ -119,7 +119,7 @@ def read_file(
     for chunk in read_chunks(
         path, start_ns=start_ns, end_ns=end_ns, on_damage=on_damage, unended=unended
     ):
-        if wanted := text.within(chunk.lines, start_ns, end_ns):
+        if wanted := text.within(bytes(chunk.lines), start_ns, end_ns):
             yield wanted
 
 
@@ -144,7 +144,7 @@ def read_chunks(
             begin, end, n_before = span
         place = _Place(n_before, None if begin else 0)
         source = Source(file, end)
-        for item in _chunks(pieces(source, path.name, begin), place, unended):
+        for item in _chunks(source, pieces(source, path.name, begin), place, unended):
             if isinstance(item, Damage):
                 _report(path, item, on_damage)
             else:
@@ -156,7 +156,8 @@ def read_stream(
 ) -> Iterator[Chunk]:
     """As `read_chunks`, of an open file that need not be seekable, such as standard
     input; name: what errors call it. The file is not closed."""
-    for item in _chunks(pieces(Source(file), ""), _Place(0, 0), unended):
+    source = Source(file)
+    for item in _chunks(source, pieces(source, ""), _Place(0, 0), unended):
         if isinstance(item, Damage):
             _report(Path(name), item, on_damage)
         else:
@@ -189,7 +190,7 @@ def read_part(
         text_pieces: Iterator[Text | Damage] = chain(found, of_lines)
     else:
         text_pieces = pieces(source, path, begin)
-    for item in _chunks(text_pieces, _Place(0, text_offset), unended):
+    for item in _chunks(source, text_pieces, _Place(0, text_offset), unended):
         if isinstance(item, Damage):
             _report(path, item, on_damage)
         else:
@@ -253,14 +254,14 @@ class _Place:
 
     def chunk(self, lines: list[bytes | memoryview]) -> Chunk:
         """The next lines."""
-        data = b"".join(lines)
+        data = lines[0] if len(lines) == 1 else b"".join(lines)
         chunk = Chunk(data, self._offset, self.file_offset, self._n_passed_over)
         self.pass_over(len(data))
         return chunk
 
 
 def _chunks(
-    all_pieces: Iterator[Text | Damage], place: _Place, unended: bool
+    source: Source, all_pieces: Iterator[Text | Damage], place: _Place, unended: bool
 ) -> Iterator[Chunk | Damage]:
     """Whole lines together; the parts of lines that damage leaves are dropped."""
     lines: list[bytes | memoryview] = []
@@ -289,11 +290,14 @@ def _chunks(
             lines += (*rest, data if end == len(data) else memoryview(data)[:end])
             lines_len += rest_len + end
             rest, rest_len = [], 0
-        if end < len(data):
+        n_left = len(data) - end
+        if end and n_left and piece.is_plain and source.give_back(n_left):
+            place.file_offset -= n_left  # to read it again is cheaper than a copy
+        elif n_left:
             if not rest:
-                rest_offset = piece.end - (len(data) - end)
+                rest_offset = piece.end - n_left
             rest.append(data[end:])
-            rest_len += len(data) - end
+            rest_len += n_left
         if lines_len >= _CHUNK_LEN:
             yield place.chunk(lines)
             lines, lines_len = [], 0

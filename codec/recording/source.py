@@ -33,11 +33,11 @@ class Source:
         self._file.seek(offset)
         self._data, self._at, self._is_whole, self.offset = b"", 0, False, offset
 
-    def fill(self, n: int) -> int:
-        """Reads until there are n bytes, and gives how many there are; fewer only at
-        the file's end."""
+    def fill(self, n: int, read_len: int = _READ_LEN) -> int:
+        """Reads until there are n bytes, `read_len` or more at a time, and gives how
+        many there are; fewer than n only at the file's end."""
         while len(self._data) - self._at < n and not self._is_whole:
-            want = max(n - (len(self._data) - self._at), _READ_LEN)
+            want = max(n - (len(self._data) - self._at), read_len)
             if self._end is not None:
                 read_to = self.offset + len(self._data) - self._at
                 want = min(want, self._end - read_to)
@@ -68,6 +68,15 @@ class Source:
         self.offset += len(data)
         return data
 
-    def take_some(self) -> bytes:
-        """What is there, nothing only at the file's end."""
-        return self.take(max(self.fill(1), 0))
+    def take_some(self, read_len: int = _READ_LEN) -> bytes:
+        """What is there, or what one read of that length gives; nothing only at the
+        file's end."""
+        return self.take(self.fill(1, read_len))
+
+    def give_back(self, n: int) -> bool:
+        """Makes the last n bytes that were taken come again; False where they cannot
+        be read again. It is meant for few bytes of many: the window must be empty."""
+        if len(self._data) > self._at or not self._file.seekable():
+            return False
+        self.seek(self.offset - n)
+        return True

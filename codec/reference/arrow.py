@@ -44,14 +44,14 @@ def to_arrow(
     def add(name: str, items: list[Any], dtype: Any, nullable: bool = True) -> None:
         columns.append((name, pa.array(items, dtype), nullable))
 
-    add("timestamp", _fitting(updates["timestamp_ns"], 2**63, keep), _TIME)
+    add("timestamp", _fitting(updates["timestamp_ns"], 2**63, keep), _TIME, keep)
     add("taxonomy_id", [taxonomy_id for taxonomy_id, _ in ids], pa.uint16(), False)
     add("asset_id", [asset_id for _, asset_id in ids], pa.uint16(), False)
     if taxonomy is not None:
         symbols = [taxonomy.symbol(asset_id, tax) for tax, asset_id in ids]
         add("symbol", symbols, _WORD)
     numbers = _fitting(as_int(updates), 10**38, keep)
-    add("value", [_decimal(number) for number in numbers], _VALUE)
+    add("value", [_decimal(number) for number in numbers], _VALUE, keep)
     if value_float:
         add("value_float", as_float(updates).tolist(), pa.float64(), False)
     statuses = updates["market_status"].tolist()
