@@ -196,6 +196,52 @@ def test_times_are_encoded_by_how_many_rows_share_them(
         assert read(output) == rows(path.read_bytes())
 
 
+@pytest.mark.parametrize("n_digits", [7, 9, 22])
+def test_values_are_compressed_by_what_suits_their_digits(
+    tmp_path: Path, n_digits: int
+) -> None:
+    digits = np.random.default_rng(n_digits).integers(10**6, 10**7, 30_000).tolist()
+    unit = 10 ** (22 - n_digits)
+    values = [Decimal(d * 10**15 // unit * unit).scaleb(-18) for d in digits]
+    times = pa.array([BEGIN_NS] * len(values), Options().schema().field(0).type)
+    columns = {
+        "timestamp": times,
+        "taxonomy_id": np.ones(len(values), np.uint16),
+        "asset_id": np.ones(len(values), np.uint16),
+        "value": values,
+        "market_status": pa.nulls(len(values)),
+        "receive_timestamp": times,
+    }
+    table = pa.table(columns, Options().schema())
+    path = tmp_path / "out.parquet"
+    with path.open("wb") as file:
+        writer = make_writer(file, table.schema, "parquet", path)
+        writer.write(table)
+        writer.close()
+    sizes = [written_len(path)]
+    for level in (-3, -4, -5):
+        other = tmp_path / f"{level}.parquet"
+        pq.write_table(
+            table,
+            other,
+            compression="zstd",
+            compression_level=level,
+            use_dictionary=False,
+            max_rows_per_page=len(values),
+        )
+        sizes.append(written_len(other))
+    assert sizes[0] <= 1.01 * min(sizes)
+    assert pq.read_table(path)["value"].to_pylist() == values
+
+
+def written_len(path: Path) -> int:
+    """Bytes of a Parquet file's values."""
+    size: int = (
+        pq.ParquetFile(path).metadata.row_group(0).column(3).total_compressed_size
+    )
+    return size
+
+
 def test_columns_that_lack_nothing_say_so(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson"
     path.write_bytes(archive(3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,8 +19,8 @@ ROW_GROUP_LEN = 1 << 20
 # docs/decode.md has the measurements. BYTE_STREAM_SPLIT halves what times take, and is
 # faster than dictionaries, which are of no use for numbers here; but times that many
 # rows share are better left to zstd. For decimals DuckDB does not read it, and polars
-# does not read DELTA_BYTE_ARRAY: PLAIN is what is left, with a level of zstd that is as
-# small as level 1 and takes two thirds of its time.
+# does not read DELTA_BYTE_ARRAY: PLAIN is what is left. The levels of zstd for it take
+# two thirds of the time of level 1; how small they make it depends on the digits.
 _SPLIT = "BYTE_STREAM_SPLIT"
 _ENCODINGS = {
     "timestamp": _SPLIT,
@@ -31,12 +32,14 @@ _ENCODINGS = {
     "receive_timestamp": _SPLIT,
 }
 _LEVEL = 1
-_VALUE_LEVEL = -3
+_VALUE_LEVELS = (-3, -4, -5)
+_SAMPLE_LEN = 17_000  # values: more than 256 KiB, beyond which zstd's levels are others
 _BATCH_LEN = 1 << 16
 _DICTIONARIES = ("symbol", "signer")
 _TIMES = ("timestamp", "receive_timestamp")
 _SHARED_BY = 8  # rows that have a time in common, on average
 _LOOKED_AT_LEN = 1 << 16
+_VALUE_LEN = 16  # bytes of a decimal128
 
 
 class ParquetWriter:
@@ -63,7 +66,7 @@ class ParquetWriter:
         if self._n_waiting:
             self._write_group()
         if self._writer is None:
-            self._writer = self._begin(shares_times=False)
+            self._writer = self._begin(self._schema.empty_table())
         self._writer.close()
 
     def abandon(self) -> None:
@@ -78,13 +81,13 @@ class ParquetWriter:
         self._waiting = [rest] if rest.num_rows else []
         self._n_waiting = rest.num_rows
         if self._writer is None:
-            self._writer = self._begin(shares_times=_shares_times(group))
+            self._writer = self._begin(group)
         self._writer.write_table(group.unify_dictionaries(), ROW_GROUP_LEN)
 
-    def _begin(self, *, shares_times: bool) -> pq.ParquetWriter:
-        options = _options(self._schema.names, shares_times)
+    def _begin(self, group: pa.Table) -> pq.ParquetWriter:
+        """The writer for tables such as the first group."""
         return pq.ParquetWriter(
-            self._sink, with_notes(self._schema), **options, version="2.6"
+            self._sink, with_notes(self._schema), **_options(group), version="2.6"
         )
 
 
@@ -94,12 +97,26 @@ def _shares_times(table: pa.Table) -> bool:
     return len(pc.run_end_encode(times).values) * _SHARED_BY <= len(times)
 
 
-def _options(names: list[str], shares_times: bool) -> dict[str, Any]:
-    encodings = _ENCODINGS | (dict.fromkeys(_TIMES, "PLAIN") if shares_times else {})
+def _value_level(table: pa.Table) -> int:
+    """The level that makes the first values smallest, which as a rule takes least time,
+    too: what is found to be the same need not be written."""
+    values = table["value"].slice(0, _SAMPLE_LEN).combine_chunks()
+    count, offset = _VALUE_LEN * len(values), _VALUE_LEN * values.offset
+    data = np.frombuffer(values.buffers()[1], np.uint8, count, offset)
+    as_written = data.reshape(-1, _VALUE_LEN)[:, ::-1].tobytes()
+    codecs = {level: pa.Codec("zstd", level) for level in _VALUE_LEVELS}
+    return min(codecs, key=lambda level: len(codecs[level].compress(as_written)))
+
+
+def _options(group: pa.Table) -> dict[str, Any]:
+    names, encodings = group.column_names, dict(_ENCODINGS)
+    if _shares_times(group):
+        encodings |= dict.fromkeys(_TIMES, "PLAIN")
+    value_level = _value_level(group)
     return {
         "compression": "zstd",
         "compression_level": {
-            name: _VALUE_LEVEL if name == "value" else _LEVEL for name in names
+            name: value_level if name == "value" else _LEVEL for name in names
         },
         "use_dictionary": [name for name in names if name in _DICTIONARIES],
         "column_encoding": {

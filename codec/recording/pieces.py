@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["PLAIN_LEN", "Damage", "Text", "kind_of", "line_pieces", "pieces"]
 
 _GZIP = b"\x1f\x8b"
-PLAIN_LEN = 2 << 20
+PLAIN_LEN = 3 << 20
 _OUT_LEN = 1 << 20
 _IN_LEN = 64 << 10
 
