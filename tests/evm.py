@@ -144,7 +144,9 @@ def rows(strings: list[bytes]) -> NDArray[np.uint8]:
 @cache
 def compile_contracts() -> None:
     """Brings tests/contracts/build up to date; skips the test without a compiler."""
-    sources = [*CONTRACTS.glob("src/*.sol"), *CONTRACTS.glob("*.js*")]
+    examples = CONTRACTS.parents[1] / "examples"
+    sources = [p for f in (CONTRACTS / "src", examples) for p in f.glob("*.sol")]
+    sources += CONTRACTS.glob("*.js*")
     built = [path.stat().st_mtime for path in CONTRACTS.glob("build/*.json")]
     if built and min(built) > max(path.stat().st_mtime for path in sources):
         return

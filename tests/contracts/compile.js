@@ -1,4 +1,4 @@
-// Compiles every src/*.sol; build/<contract>.json gets its ABI and creation bytecode.
+// Compiles every src/*.sol and those of the examples; build/<contract>.json gets its ABI and creation bytecode.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import solc from "solc";
 
@@ -6,8 +6,10 @@ const here = (path) => new URL(path, import.meta.url);
 const read = (path) => readFileSync(here(path), "utf8");
 
 const sources = {};
-for (const name of readdirSync(here("src/"))) {
-  if (name.endsWith(".sol")) sources[name] = { content: read(`src/${name}`) };
+for (const folder of ["src/", "../../examples/"]) {
+  for (const name of readdirSync(here(folder))) {
+    if (name.endsWith(".sol")) sources[name] = { content: read(folder + name) };
+  }
 }
 
 const input = {

@@ -1,24 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.28;
 
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IFastVerifier} from "./IFastVerifier.sol";
 
 /// Checks in this order: fee, length, v, signature. Who may sign is left to the heir.
+/// Who deploys it owns it, and may change the fee.
 ///
 ///   0  r (32), s (32), v (1): signature of keccak256(payload[65:])
 ///  65  taxonomy id (2), timestamp in ns (8)
 ///  75  asset id (2), value (16), of each asset
-abstract contract FastVerifier is IFastVerifier {
+abstract contract FastVerifier is IFastVerifier, Ownable {
     uint256 private constant SIGNED_AT = 65;
     uint256 private constant TIMESTAMP_AT = 67;
     uint256 private constant ASSETS_AT = 75;
     uint256 private constant ASSET_LEN = 18;
 
-    uint256 public immutable verificationFeeInWei;
+    uint256 public verificationFeeInWei;
     string public constant version = "1.0.0";
 
-    constructor(uint256 fee) {
+    constructor(uint256 fee) Ownable(msg.sender) {
+        verificationFeeInWei = fee;
+    }
+
+    function setFee(uint256 fee) external onlyOwner {
         verificationFeeInWei = fee;
     }
 
