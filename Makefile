@@ -56,7 +56,7 @@ LIBASAN = $(shell $(CC) -print-file-name=libasan.so)
 ASAN_IGNORED := $(foreach name,c bench demo layers readme evm* cli* recording* simulator* \
 	taxonomy* asset* export* summary dask* examples known_crafted,$(wildcard tests/test_$(name).py)) \
 	$(foreach name,absence checks conflation duplicates endpoint events logs metrics proxy reconnects \
-	recorded_feed reports retry soak stork_fast words,tests/feeds/test_$(name).py)
+	recorded_feed reports retry soak stork_fast words,tests/feeds/test_$(name).py) tests/chain
 LIBSTDCXX = $(shell $(CC) -print-file-name=libstdc++.so.6)
 
 asan: $(VENV)/built ## the test suite with AddressSanitizer and UBSan in the core

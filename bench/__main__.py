@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.agreement import check_all
 from bench.arrow import arrow_rows
+from bench.chain import chain_figures
 from bench.cluster import cluster_rows
 from bench.context import context_rows
 from bench.feeds import feed_rows
@@ -46,6 +47,7 @@ _ROWS = {
     "state": state_rows,
 }
 _FIGURES = {
+    "chain": chain_figures,
     "feed_figures": paced_figures,
     "libraries": library_figures,
     "state_figures": state_figures,

@@ -102,6 +102,11 @@ Parquet files on the disk, synchronised. Both clusters are there all the time; e
 worker has one thread, pyarrow's and those of linear algebra among them.
 """
 
+_CHAIN_NOTES = """\
+What a submission adds on this machine: `preflight` with a node that answers at once,
+and the signature of the transaction.
+"""
+
 _RATE_NOTES = """\
 Million updates a second, and behind it the speed as a ratio to memcpy of the same input
 (medians of pytest-benchmark; these are not measured in turn, so the ratios above are
@@ -160,6 +165,7 @@ def markdown(
     state: Sequence[Row],
     state_figures: Sequence[Figure],
     cluster: Sequence[Row],
+    chain: Sequence[Figure],
     memory: PeakMemory | None,
     rates: Rates,
 ) -> str:
@@ -191,6 +197,8 @@ def markdown(
         _ratio_table(state, with_limits=False),
         f"## On a cluster\n\n{_CLUSTER_NOTES}",
         _ratio_table(cluster, with_limits=True),
+        f"## On chain\n\n{_CHAIN_NOTES}",
+        _figure_table(chain),
         "## Ratios for context\n",
         _ratio_table(context, with_limits=False),
         "## Updates a second\n\n" + _RATE_NOTES.format(input_len=rates.input_len / MIB),

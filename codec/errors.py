@@ -7,6 +7,10 @@ byte.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "BadSignatureError",
@@ -22,12 +26,19 @@ __all__ = [
     "FeedError",
     "FeedProtocolError",
     "IntegrityError",
+    "KeySourceError",
     "MessageError",
     "MissingDependencyError",
+    "NodeError",
+    "PushConfigError",
     "RangeError",
     "RecordingError",
+    "RefusedError",
+    "RevertedError",
+    "RpcError",
     "SignatureError",
     "TaxonomyError",
+    "WrongChainError",
 ]
 
 
@@ -278,7 +289,113 @@ class TaxonomyError(CodecError, ValueError):
 
 
 class ChainError(CodecError):
-    """A call to a chain, or a transaction, failed."""
+    """A call to a chain, or a transaction, failed.
+
+    Nodes are named by scheme://host:port alone: the rest of a URL may be a secret.
+    """
+
+
+class RpcError(ChainError):
+    """The error that a node answered with.
+
+    code, message, data: as the node gave them, the message cut to a line. method: what
+    it was asked. endpoint: the node.
+    """
+
+    def __init__(
+        self, code: int, message: str, data: object, method: str, endpoint: str
+    ) -> None:
+        self.code = code
+        self.message = message
+        self.data = data
+        self.method = method
+        self.endpoint = endpoint
+        super().__init__(code, message, data, method, endpoint)
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}: {self.message} [{self.code}, {self.method}]"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"  # the data may be megabytes
+
+
+class NodeError(ChainError):
+    """There was no usable answer: no connection, no time left, no JSON, no sense.
+
+    endpoint: the node, or all that were asked. reason: for people, what each of them
+    did. method: what was asked. is_unsent: whether it is certain that no request left.
+    """
+
+    def __init__(
+        self, endpoint: str, reason: str, method: str, is_unsent: bool = False
+    ) -> None:
+        self.endpoint = endpoint
+        self.reason = reason
+        self.method = method
+        self.is_unsent = is_unsent
+        super().__init__(endpoint, reason, method, is_unsent)
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}: {self.reason} [{self.method}]"
+
+
+class WrongChainError(ChainError):
+    """A node of another chain, or without the contract that is expected there.
+
+    endpoint: the node. expected, found: for people, "chain 1" and "chain 5".
+    """
+
+    def __init__(self, endpoint: str, expected: str, found: str) -> None:
+        self.endpoint = endpoint
+        self.expected = expected
+        self.found = found
+        super().__init__(endpoint, expected, found)
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}: expected {self.expected}, found {self.found}"
+
+
+class RevertedError(ChainError):
+    """A call reverted. revert: the `codec.chain.Revert` that says why."""
+
+    def __init__(self, revert: Any) -> None:
+        self.revert = revert
+        super().__init__(revert)
+
+    def __str__(self) -> str:
+        return str(self.revert)
+
+
+class RefusedError(ChainError):
+    """A payload was refused before it was sent.
+
+    result: the `codec.chain.Preflight` that says why.
+    """
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+        super().__init__(result)
+
+    def __str__(self) -> str:
+        return str(self.result)
+
+
+class KeySourceError(ChainError):
+    """A private key cannot be read from where it is said to be.
+
+    The text names the place and never holds a part of the key.
+    """
+
+
+class PushConfigError(ChainError):
+    """A configuration that cannot be used. faults: all of them, "path: place: what"."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(self.faults)
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
 
 
 class MissingDependencyError(CodecError, ImportError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 from dataclasses import replace
@@ -17,6 +18,7 @@ from bench import agreement, bare, process, readers
 from bench.__main__ import _FIGURES, _ROWS
 from bench.arrow import arrow_rows, python_table
 from bench.bare import NoCompilerError
+from bench.chain import SubmissionPath, chain_figures
 from bench.cluster import cluster_rows, make_segments
 from bench.context import context_rows
 from bench.feeds import BARE, FEED, feed_rows, rates_of, run
@@ -106,6 +108,15 @@ def test_tables_are_measured_and_agree() -> None:
     assert all(python[name].equals(table[name]) for name in table.column_names)
     for row in arrow_rows(Inputs(TINY)):
         assert row.ratio.median > 0 and row.ratio.n_pairs == 2
+
+
+def test_chain_is_measured() -> None:
+    figures = list(chain_figures(Inputs(TINY)))
+    assert len(figures) == 4
+    assert all(figure.median > 0 and figure.must == 3 for figure in figures)
+    raw, digest = asyncio.run(SubmissionPath(6).raw_transaction())
+    assert codec.keccak256(raw) == digest
+    assert SubmissionPath(6).payload[75:] in raw
 
 
 def test_the_report_has_a_place_for_every_table() -> None:

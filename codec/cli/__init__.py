@@ -27,6 +27,8 @@ _COMMANDS = (
     "stats",
     "plot",
     "decode",
+    "submit",
+    "push",
     "demo",
     "simulate",
 )
@@ -44,6 +46,9 @@ examples:
   stork-codec stats recordings/ --channel 100ms
   stork-codec plot recordings/ --asset 1-5 -o market.png
   stork-codec decode recordings/ -o prices.parquet
+  stork-codec submit payload.bin --rpc http://127.0.0.1:8545 --chain-id 31337 \\
+      --contract 0x... --from 0x... --dry-run
+  stork-codec push push.yaml --dry-run
   stork-codec demo
   stork-codec simulate --tls --fault cut=1000
 """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["logging_to"]
 
-_LOGGERS = ("codec.feeds", "codec.recording")
+_LOGGERS = ("codec.feeds", "codec.recording", "codec.chain")
 _MAX_WAITING = 10_000
 
 
@@ -62,8 +62,8 @@ class _Aside(QueueHandler):
 
 @contextmanager
 def logging_to(options: LiveOptions, standard: logging.Handler) -> Iterator[None]:
-    """Logs what feeds and recorders log: to the options' file, else to the handler
-    given. Raises OSError where the file cannot be had."""
+    """Logs what feeds, recorders and chains log: to the options' file, else to the
+    handler given. Raises OSError where the file cannot be had."""
     handler = standard
     if options.log_file is not None:
         handler = logging.FileHandler(options.log_file, encoding="utf-8")
@@ -72,7 +72,7 @@ def logging_to(options: LiveOptions, standard: logging.Handler) -> Iterator[None
     is_json = options.log_format == "json"
     handler.setFormatter(JsonFormatter() if is_json else _TextFormatter())
     level = options.log_level.upper()
-    levels = {"codec.feeds": level, "codec.recording": level}
+    levels = dict.fromkeys(_LOGGERS, level)
     if level != "DEBUG":
         levels["codec.feeds.socket"] = "WARNING"  # its INFO is for debugging
     aside = _Aside(Queue(_MAX_WAITING))

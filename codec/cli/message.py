@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from codec import Batch, DecodeError, ErrorCode, decode, decode_lines, decode_payloads
 from codec.cli.frame import Frame, read_frame
 
-__all__ = ["Fault", "Message", "is_binary", "read_message", "split_lines"]
+__all__ = [
+    "RECEIVE_TIME",
+    "Fault",
+    "Message",
+    "is_binary",
+    "read_message",
+    "split_lines",
+]
 
 _SPACE = b" \t\r\n"
-_RECEIVE_TIME = re.compile(rb"([0-9]{1,20}) ")
+RECEIVE_TIME = re.compile(rb"([0-9]{1,20}) ")
 _HEX = re.compile(r"(?:0x)?([0-9a-fA-F]*)")
 _TEXT_CODES = (ErrorCode.INVALID_UTF8, ErrorCode.INVALID_JSON, ErrorCode.TOO_DEEP)
 _PAYLOAD_CODES = (
@@ -64,7 +71,7 @@ def read_message(data: bytes, *, binary: bool = False) -> Message:
         fault = None if error is None else Fault(error.code, error.offset, error.offset)
         return Message(data, True, None, batch, fault, None, data)
     batch, error = _judge(data)
-    prefix = _RECEIVE_TIME.match(data)
+    prefix = RECEIVE_TIME.match(data)
     receive_ns = int(prefix[1]) if prefix else None
     if prefix:
         data = data[prefix.end() :]
@@ -97,7 +104,7 @@ def split_lines(data: bytes) -> tuple[bytes, int]:
         return data, 0
     first = lines[0]
     if len(lines) == 1:
-        return first if _RECEIVE_TIME.match(first) else data, 1
+        return first if RECEIVE_TIME.match(first) else data, 1
     _, error = _judge(first)
     if error is not None and error.code == ErrorCode.INVALID_JSON:
         is_open = not first[error.offset :].strip(_SPACE)
@@ -114,7 +121,7 @@ def _judge(
     try:
         if binary:
             return decode_payloads(data), None
-        return (decode_lines if _RECEIVE_TIME.match(data) else decode)(data), None
+        return (decode_lines if RECEIVE_TIME.match(data) else decode)(data), None
     except DecodeError as error:
         return None, error
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from codec.cli.lines import Column, Line, clock_text, cropped, table_lines, title_line
 from codec.cli.text import decimal_text, printable
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "View", "ages_text", "counts_of", "states_text"]
 
-# Pieces of a line, each with a style of rich.
-Line: TypeAlias = "list[tuple[str, str]]"
 _BAD, _GOOD, _NOTE, _DIM = "bold red", "green", "yellow", "dim"
 _STATE_STYLES = {"connected": "bold green", "failed": _BAD}
 _EVENT_STYLES = {"state": "", "asset_back": ""}
@@ -44,7 +43,7 @@ class View:
 
     def lines(self, width: int, height: int, now_ns: int, *, hint: str) -> list[Line]:
         """As many lines as fit, none wider than `width`."""
-        head = [_title(self.place, hint, width), self._pulse(), self._faults()]
+        head = [title_line(self.place, hint, width), self._pulse(), self._faults()]
         n_event_lines = max(0, min(_MAX_EVENTS, height // 5 - 1))
         n_rows = height - len(head) - 3 - n_event_lines
         shown = self.ids[: max(n_rows, 1)]
@@ -55,7 +54,7 @@ class View:
         events = [_event_line(e) for e in self.feed.events if e.kind not in _UNSHOWN]
         n_events = min(left, max(n_event_lines, _MAX_EVENTS))
         lines = [*head, [], *body, *(events[-n_events:] if n_events > 0 else [])]
-        return [_cropped(line, width) for line in lines[:height]]
+        return [cropped(line, width) for line in lines[:height]]
 
     def _pulse(self) -> Line:
         window = self.window
@@ -76,15 +75,15 @@ class View:
         rows = self.board.rows(ids)
         rates = dict(zip(ids, self.window.rates(ids), strict=True))
         columns = [
-            _Column("id", [(str(row.asset_id), "") for row in rows]),
-            _Column("symbol", [self._name(row) for row in rows], is_left=True),
-            _Column("value", [_value(row) for row in rows]),
-            _Column("change", [_change(row, _exact) for row in rows], least=22),
-            _Column("change", [_change(row, _short) for row in rows], least=11),
-            _Column("%", [_change(row, _percent) for row in rows], least=7),
-            _Column("age", [(_age(row, now_ns), "") for row in rows], least=6),
-            _Column("rate/s", [(f"{rates[row.asset_id]:.1f}", "") for row in rows]),
-            _Column("verified", [_verified(row) for row in rows], is_left=True),
+            Column("id", [(str(row.asset_id), "") for row in rows]),
+            Column("symbol", [self._name(row) for row in rows], is_left=True),
+            Column("value", [_value(row) for row in rows]),
+            Column("change", [_change(row, _exact) for row in rows], least=22),
+            Column("change", [_change(row, _short) for row in rows], least=11),
+            Column("%", [_change(row, _percent) for row in rows], least=7),
+            Column("age", [(_age(row, now_ns), "") for row in rows], least=6),
+            Column("rate/s", [(f"{rates[row.asset_id]:.1f}", "") for row in rows]),
+            Column("verified", [_verified(row) for row in rows], is_left=True),
         ]
         if not self.names:
             del columns[1]
@@ -95,24 +94,7 @@ class View:
         return printable(name.encode("utf-8", "replace"), _MAX_NAME_LEN), "cyan"
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """least: its width at least, so that it stays where it is while values change."""
-
-    title: str
-    cells: list[tuple[str, str]]
-    is_left: bool = False
-    least: int = 0
-
-    @property
-    def width(self) -> int:
-        return max(self.least, len(self.title), *(len(text) for text, _ in self.cells))
-
-    def padded(self, text: str, width: int) -> str:
-        return text.ljust(width) if self.is_left else text.rjust(width)
-
-
-def _fitted(columns: list[_Column], width: int) -> list[Line]:
+def _fitted(columns: list[Column], width: int) -> list[Line]:
     """A title and the rows, of as many columns as fit, the worthiest of them."""
     changes = [column for column in columns if column.title == "change"]
     rest = [column for column in columns if column is not changes[0]]
@@ -126,24 +108,7 @@ def _fitted(columns: list[_Column], width: int) -> list[Line]:
         widths = [column.width for column in fitting]
         if sum(widths) + gap * (len(widths) - 1) <= width:
             break
-    lines: list[Line] = []
-    titles = tuple((column.title, "bold") for column in fitting)
-    for cells in (titles, *zip(*(column.cells for column in fitting), strict=True)):
-        line: Line = []
-        for column, (text, style), wide in zip(fitting, cells, widths, strict=True):
-            line += [
-                (" " * gap if line else "", ""),
-                (column.padded(text, wide), style),
-            ]
-        lines.append(line)
-    return lines
-
-
-def _title(place: str, hint: str, width: int) -> Line:
-    gap = width - len(place) - len(hint)
-    if gap < 2:
-        return [(place, "bold")]
-    return [(place, "bold"), (" " * gap, ""), (hint, _DIM)]
+    return table_lines(fitting, gap)
 
 
 def states_text(feed: FastFeed) -> str:
@@ -226,17 +191,6 @@ def _verified(row: Row) -> tuple[str, str]:
 
 
 def _event_line(event: Event) -> Line:
-    seconds = event.time_ns // 10**9 % 86400
-    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    clock = clock_text(event.time_ns)
     style = _EVENT_STYLES.get(event.kind, _NOTE)
     return [(f"{clock} ", _DIM), (printable(str(event).encode()), style)]
-
-
-def _cropped(line: Line, width: int) -> Line:
-    result: Line = []
-    for text, style in line:
-        result.append((text[:width], style))
-        width -= len(text)
-        if width <= 0:
-            break
-    return result

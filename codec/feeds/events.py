@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from codec.eventlog import EventLog
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Event", "EventKind", "Events", "State"]
 
@@ -78,7 +78,7 @@ _STATE_LEVELS = {
 _logger = logging.getLogger("codec.feeds")
 
 
-class Events:
+class Events(EventLog[EventKind, Event]):
     """The events of a feed: the last thousand, and each new one as it comes.
 
     Iterating gives those that are kept, oldest first; `async for` gives new ones until
@@ -91,47 +91,13 @@ class Events:
     def __init__(
         self, *, capacity: int = 1000, per_second: int = 20, now_ns: Callable[[], int]
     ) -> None:
-        self.counts: Counter[EventKind] = Counter()
-        self._kept: deque[Event] = deque(maxlen=capacity)
-        self._n = 0  # how many there have ever been
-        self._listeners: list[Callable[[Event], object]] = []
-        self._waiters: list[asyncio.Future[None]] = []
-        self._closed = False
-        self._per_second = per_second
+        super().__init__(
+            _logger,
+            capacity=capacity,
+            per_second=per_second,
+            monotonic=lambda: time.monotonic(),
+        )
         self._now_ns = now_ns
-        self._windows: dict[EventKind, tuple[float, int]] = {}
-        self._suppressed: Counter[EventKind] = Counter()
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(tuple(self._kept))
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        seen = self._n
-        while True:
-            new = min(self._n - seen, len(self._kept))
-            seen = self._n
-            for event in tuple(self._kept)[len(self._kept) - new :]:
-                yield event
-            if self._closed and seen == self._n:
-                return
-            if seen == self._n:
-                waiter = asyncio.get_running_loop().create_future()
-                self._waiters.append(waiter)
-                try:
-                    await waiter
-                finally:
-                    if waiter in self._waiters:
-                        self._waiters.remove(waiter)
-
-    def listen(self, function: Callable[[Event], object]) -> None:
-        """Has the function called with every new event, from the feed's thread.
-
-        What it raises is logged, and goes no further.
-        """
-        self._listeners.append(function)
 
     def emit(
         self,
@@ -143,42 +109,13 @@ class Events:
         **data: object,
     ) -> None:
         """Notes an event, that stands for `n` of its kind."""
-        self.counts[kind] += n
-        if kind is not EventKind.STATE:
-            if not self._let_through(kind):
-                self._suppressed[kind] += n
-                return
-            if self._suppressed[kind]:
-                data["suppressed"] = self._suppressed.pop(kind)
-        event = Event(kind, self._now_ns(), connection, text, data)
-        self._kept.append(event)
-        self._n += 1
+        is_state = kind is EventKind.STATE
+        suppressed = self._admit(kind, n, limited=not is_state)
+        if suppressed is None:
+            return
+        if suppressed:
+            data["suppressed"] = suppressed
         level = _LEVELS.get(kind, logging.WARNING)
-        if kind is EventKind.STATE:
+        if is_state:
             level = _STATE_LEVELS.get(State(str(data["state"])), logging.INFO)
-        _logger.log(level, "%s", event, extra={"event": event})
-        self._wake()
-        for function in tuple(self._listeners):
-            try:
-                function(event)
-            except Exception:
-                _logger.exception("a listener failed at %s", event)
-
-    def close(self) -> None:
-        """Ends every `async for`."""
-        self._closed = True
-        self._wake()
-
-    def _let_through(self, kind: EventKind) -> bool:
-        now = time.monotonic()
-        start, n = self._windows.get(kind, (now, 0))
-        if now - start >= 1.0:
-            start, n = now, 0
-        self._windows[kind] = start, n + 1
-        return n < self._per_second
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._add(Event(kind, self._now_ns(), connection, text, data), level)

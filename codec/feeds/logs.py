@@ -16,8 +16,8 @@ class JsonFormatter(logging.Formatter):
     """Formats records as JSON objects of ASCII, one on a line.
 
     `time` (UTC), `level`, `logger` and `text` always; of an event also `kind`,
-    `connection` (of a feed's) and `data`; `exception` where there is one. What is no
-    JSON in the data is written as its text.
+    `connection` (of a feed's), `place` (of a chain's) and `data`; `exception` where
+    there is one. What is no JSON in the data is written as its text.
 
         handler = logging.StreamHandler()
         handler.setFormatter(JsonFormatter())
@@ -47,6 +47,14 @@ class JsonFormatter(logging.Formatter):
                 "bytes": event.n_bytes,
             }
             fields |= {"kind": event.kind, "text": str(event), "data": data}
+        elif event is not None:  # a chain's, which is not known here
+            fields |= {
+                "time": _time_text(event.time_ns),
+                "kind": event.kind,
+                "place": event.place,
+                "text": event.text,
+                "data": dict(event.data),
+            }
         else:
             fields["text"] = record.getMessage()
         if record.exc_info:

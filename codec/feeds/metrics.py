@@ -11,7 +11,7 @@ from codec.feeds.events import EventKind, State
 from codec.monitor import age_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from threading import Thread
     from wsgiref.simple_server import WSGIServer
 
@@ -33,7 +33,7 @@ except ModuleNotFoundError as error:
         "metrics need the package prometheus_client: pip install 'stork-codec[feeds]'"
     ) from error
 
-__all__ = ["Metrics", "serve_metrics"]
+__all__ = ["FeedCollector", "Metrics", "serve_metrics"]
 
 # Counters from `Stats`: name, field, help.
 _COUNTERS = (
@@ -103,15 +103,18 @@ def serve_metrics(feed: FastFeed, port: int, address: str = "127.0.0.1") -> Metr
     port: 0 finds one. Raises OSError where the port cannot be had.
     """
     registry = CollectorRegistry()
-    registry.register(_Collector(feed))
+    registry.register(FeedCollector(lambda: feed))
     server, thread = start_http_server(port, addr=address, registry=registry)
     return Metrics(server, thread)
 
 
-class _Collector:
-    """Reads a feed's counts when it is asked, from any thread."""
+class FeedCollector:
+    """Reads a feed's counts when it is asked, from any thread.
 
-    def __init__(self, feed: FastFeed) -> None:
+    feed: gives the feed of that moment.
+    """
+
+    def __init__(self, feed: Callable[[], FastFeed]) -> None:
         self._feed = feed
         bounds = age_bounds()
         at = np.searchsorted(bounds, [round(s * 1e9) for s in _BOUNDS_S])
@@ -121,7 +124,8 @@ class _Collector:
         self._middles_s = (below + bounds.astype(np.float64)) / 2e9
 
     def collect(self) -> Iterator[Metric]:
-        feed, stats = self._feed, self._feed.stats
+        feed = self._feed()
+        stats = feed.stats
         for name, field, text in _COUNTERS:
             value = getattr(stats, field)
             yield CounterMetricFamily(f"stork_feed_{name}", text, value)
@@ -130,7 +134,7 @@ class _Collector:
         yield GaugeMetricFamily(
             "stork_feed_assets", "Assets subscribed to.", len(feed.assets)
         )
-        yield self._states()
+        yield _states(feed)
         events = CounterMetricFamily(
             "stork_feed_events", "Events by their kind.", labels=["kind"]
         )
@@ -140,17 +144,6 @@ class _Collector:
         yield self._age(feed.ages)
         if feed.recorder is not None:
             yield from _recorder_metrics(feed.recorder.stats)
-
-    def _states(self) -> Metric:
-        result = GaugeMetricFamily(
-            "stork_feed_connection_state",
-            "1 for the state that a connection is in.",
-            labels=["connection", "state"],
-        )
-        for index, current in enumerate(self._feed.states):
-            for state in State:
-                result.add_metric([str(index), state], float(state is current))
-        return result
 
     def _age(self, histogram: NDArray[np.uint64]) -> Metric:
         sums = np.concatenate(([0], np.cumsum(histogram)))
@@ -162,6 +155,18 @@ class _Collector:
             [*buckets, ("+Inf", int(sums[-1]))],
             float(histogram @ self._middles_s),
         )
+
+
+def _states(feed: FastFeed) -> Metric:
+    result = GaugeMetricFamily(
+        "stork_feed_connection_state",
+        "1 for the state that a connection is in.",
+        labels=["connection", "state"],
+    )
+    for index, current in enumerate(feed.states):
+        for state in State:
+            result.add_metric([str(index), state], float(state is current))
+    return result
 
 
 def _recorder_metrics(stats: RecorderStats) -> Iterator[Metric]:

@@ -1,0 +1,116 @@
+"""A Submitter for scripts without asyncio: the same one, on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from codec.chain.calldata import payload_bytes
+from codec.errors import ChainError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from codec.chain.calldata import Payload
+    from codec.chain.submission import Outcome
+    from codec.chain.submitter import Submitter
+
+__all__ = ["BlockingSubmitter"]
+
+
+class BlockingSubmitter:
+    """What `with submitter as ...` gives: `send` waits for the outcome.
+
+    What was sent is followed while the program does other things. `submitter` is the
+    Submitter itself, for `events` and `pending`. Leaving closes its Rpc too, whose
+    connections belong to the thread.
+    """
+
+    def __init__(self, submitter: Submitter) -> None:
+        self.submitter = submitter
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> Self:
+        """Starts the thread, and opens the Submitter on it."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=_work, args=(self._loop,), name="codec.chain", daemon=True
+        )
+        self._thread.start()
+        try:
+            self.call(self._opened())
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Closes the Submitter and its Rpc, and ends the thread."""
+        if self._loop is not None:
+            try:
+                self.call(self._closed())
+            finally:
+                self._end()
+
+    def send(self, payload: Payload) -> Outcome:
+        """What became of a payload.
+
+        Interrupted by Ctrl-C, it is not sent if it was not yet; else
+        `submitter.pending` has it.
+        """
+        outcome: Outcome = self.call(self.submitter.send(payload))
+        return outcome
+
+    def send_many(self, payloads: Iterable[Payload]) -> list[Outcome]:
+        """What became of each of them; all are under way at once."""
+        outcomes: list[Outcome] = self.call(self._send_all(list(payloads)))
+        return outcomes
+
+    def call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Waits for a coroutine on the Submitter's thread."""
+        if self._loop is None:
+            work.close()
+            raise ChainError("the submitter is not open: use `with`")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C here: nobody waits for it any more
+            raise
+
+    async def _opened(self) -> None:
+        await self.submitter.rpc.__aenter__()
+        await self.submitter.__aenter__()
+
+    async def _closed(self) -> None:
+        try:
+            await self.submitter.aclose()
+        finally:
+            await self.submitter.rpc.aclose()
+
+    async def _send_all(self, payloads: list[Payload]) -> list[Outcome]:
+        # All are submitted in the given order, or none if one of them is no payload.
+        submissions = [
+            self.submitter.submit(data) for data in map(payload_bytes, payloads)
+        ]
+        try:
+            return [await submission for submission in submissions]
+        except asyncio.CancelledError:
+            for submission in submissions:
+                submission.cancel()
+            raise
+
+    def _end(self) -> None:
+        loop, self._loop = self._loop, None
+        assert loop is not None and self._thread is not None
+        loop.call_soon_threadsafe(loop.stop)
+        self._thread.join()
+
+
+def _work(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

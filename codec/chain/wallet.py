@@ -1,0 +1,232 @@
+"""A private key that signs transactions and is never shown."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import stat
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from codec.chain.answers import clean
+from codec.errors import ChainError, KeySourceError
+from codec.signatures import keccak256
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from eth_account.signers.local import LocalAccount
+
+__all__ = ["Wallet"]
+
+_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_LONGEST_FILE = 64 << 10
+_KEY = re.compile(r"(?:0[xX])?([0-9a-fA-F]{64})")
+_LIKE_A_KEY = re.compile(r"[0-9a-fA-F]{48}")  # an address has 40
+_logger = logging.getLogger("codec.chain")
+
+
+class Wallet:
+    """An account's private key, for signing. No repr, error, pickle or copy has it.
+
+    Of its makers, each raises KeySourceError where no key can be had; the text names
+    the place and never holds a part of the key or of a password.
+    """
+
+    __slots__ = ("_account", "address")
+
+    _account: LocalAccount
+    address: str
+    """With EIP-55's checksum."""
+
+    def __init__(self) -> None:
+        raise TypeError("a Wallet is made by from_file, from_env, from_keystore")
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | PathLike[str],
+        *,
+        password_file: str | PathLike[str] | None = None,
+        password_env: str | None = None,
+    ) -> Self:
+        """From a file with 64 hex digits (`0x` before them or not), or a keystore."""
+        text, reason = _read(path)
+        if text.lstrip().startswith("{"):
+            made, reason = cls._from_keystore(path, text, password_file, password_env)
+        else:
+            made = cls._from_text(text)
+            reason = f"{_named(path)}: {reason or _NO_KEY}"
+        del text  # a traceback that shows variables would show it
+        if made is None:
+            raise KeySourceError(reason)
+        return made
+
+    @classmethod
+    def from_env(cls, name: str) -> Self:
+        """From an environment variable with 64 hex digits, `0x` before them or not."""
+        made = cls._from_text(os.environ.get(name, ""))
+        if made is None:
+            is_set = bool(os.environ.get(name))
+            reason = _NO_KEY if is_set else "it is not set, or empty"
+            raise KeySourceError(f"environment variable {_named(name)}: {reason}")
+        return made
+
+    @classmethod
+    def from_keystore(
+        cls,
+        path: str | PathLike[str],
+        *,
+        password_file: str | PathLike[str] | None = None,
+        password_env: str | None = None,
+    ) -> Self:
+        """From a keystore (Web3 Secret Storage) and its password.
+
+        The password is a file's text without the line's end, or an environment
+        variable's; one of the two is given. Takes about a second.
+        """
+        text, reason = _read(path)
+        if reason:
+            raise KeySourceError(f"{_named(path)}: {reason}")
+        made, reason = cls._from_keystore(path, text, password_file, password_env)
+        del text
+        if made is None:
+            raise KeySourceError(reason)
+        return made
+
+    @classmethod
+    def from_key(cls, key: bytes) -> Self:
+        """From the 32 bytes themselves: for tests; a program should not have them."""
+        made = cls._from_key(key)
+        del key  # a traceback that shows variables would show it
+        if made is None:
+            raise KeySourceError("a private key has 32 bytes, in 1 .. n - 1")
+        return made
+
+    def sign(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """The raw transaction, and its hash.
+
+        transaction: as eth_account takes it; `chainId` must be there, so that no other
+        chain takes it. Raises ChainError for one that cannot be signed.
+        """
+        signed, reason = self._sign(transaction)
+        if signed is None:
+            raise ChainError(f"the transaction cannot be signed: {reason}")
+        return signed, keccak256(signed)
+
+    def __repr__(self) -> str:
+        return f"<Wallet {self.address}>"
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise TypeError("a Wallet is neither pickled nor copied: it holds a key")
+
+    def __copy__(self) -> NoReturn:
+        self.__reduce_ex__(0)
+
+    def __deepcopy__(self, _: object) -> NoReturn:
+        self.__reduce_ex__(0)
+
+    # What follows handles keys and raises nothing, so that no traceback begins there.
+
+    def _sign(self, transaction: Mapping[str, Any]) -> tuple[bytes | None, str]:
+        chain_id = transaction.get("chainId")
+        if type(chain_id) is not int or chain_id <= 0:
+            return None, "it has no chainId"
+        try:
+            signed = self._account.sign_transaction(dict(transaction))
+        except Exception as error:
+            return None, clean(f"{type(error).__name__}: {error}")
+        return bytes(signed.raw_transaction), ""
+
+    @classmethod
+    def _from_text(cls, text: str) -> Self | None:
+        match = _KEY.fullmatch(text.strip())
+        return cls._from_key(bytes.fromhex(match[1])) if match else None
+
+    @classmethod
+    def _from_key(cls, key: object) -> Self | None:
+        from eth_account import Account
+
+        if not isinstance(key, bytes) or len(key) != 32:
+            return None
+        if not 0 < int.from_bytes(key, "big") < _N:
+            return None
+        made = object.__new__(cls)
+        made._account = Account.from_key(key)
+        made.address = made._account.address
+        return made
+
+    @classmethod
+    def _from_keystore(
+        cls,
+        path: str | PathLike[str],
+        text: str,
+        password_file: str | PathLike[str] | None,
+        password_env: str | None,
+    ) -> tuple[Self | None, str]:
+        """The wallet, or what is wrong."""
+        from eth_account import Account
+
+        try:
+            keystore = json.loads(text)
+        except (ValueError, RecursionError):
+            keystore = None
+        if not isinstance(keystore, dict):
+            return None, f"{_named(path)}: no keystore: it is no JSON object"
+        password, reason = _password(password_file, password_env)
+        if reason:
+            return None, f"{_named(path)}: {reason}"
+        try:
+            made = cls._from_key(bytes(Account.decrypt(keystore, password)))
+        except ValueError as error:
+            is_wrong = "MAC" in str(error)
+            reason = "the password is wrong" if is_wrong else "no keystore that we know"
+        except Exception:
+            reason = "no keystore that we know"
+        else:
+            return made, f"{_named(path)}: {_NO_KEY}"
+        return None, f"{_named(path)}: {reason}"
+
+
+_NO_KEY = "no private key: 64 hex digits, or a keystore's JSON"
+
+
+def _password(file: str | PathLike[str] | None, env: str | None) -> tuple[str, str]:
+    """A keystore's password, or what is wrong."""
+    if (file is None) == (env is None):
+        return "", "a keystore needs a password, from a file or the environment"
+    if file is not None:
+        text, reason = _read(file)
+        return text.rstrip("\r\n"), reason and f"its password: {_named(file)}: {reason}"
+    assert env is not None
+    if env not in os.environ:
+        return "", f"its password: environment variable {_named(env)}: it is not set"
+    return os.environ[env], ""
+
+
+def _read(path: str | PathLike[str]) -> tuple[str, str]:
+    """A file's text, or what is wrong. Warns if others can read it."""
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            data = file.read(_LONGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        return "", getattr(error, "strerror", None) or "no file of that name"
+    if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        _logger.warning(
+            "%s can be read by others than its owner: chmod 600", _named(path)
+        )
+    if len(data) > _LONGEST_FILE:
+        return "", "too large for a key or a password"
+    try:
+        return data.decode(), ""
+    except UnicodeDecodeError:
+        return "", "it is no text"
+
+
+def _named(place: str | PathLike[str]) -> str:
+    """A file's or variable's name; not what looks like a key in its place."""
+    text = os.fspath(place)
+    return "(a key instead of a name)" if _LIKE_A_KEY.search(text) else text

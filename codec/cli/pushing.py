@@ -1,0 +1,125 @@
+"""A pusher on a thread of its own, made of a configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+from codec.chain import Budget, Pusher, Rpc, Submitter
+from codec.cli.reading import log_loop_faults
+from codec.feeds import ConnectionSettings, FastFeed
+
+if TYPE_CHECKING:
+    from codec.chain.push.config import PushConfig
+    from codec.chain.push.state import Push
+    from codec.feeds.stork_fast import Channel
+
+__all__ = ["Pushing"]
+
+
+class Pushing:
+    """Pushes as long as the `with` lasts, so that no terminal holds it up.
+
+    end: set when it has ended by itself; `failure` says why. unresolved: what was out
+    at the end.
+    """
+
+    def __init__(
+        self, config: PushConfig, end: threading.Event, *, is_dry: bool
+    ) -> None:
+        self._pusher: Pusher | None = None
+        self.failure: BaseException | None = None
+        self._config = config
+        self._end = end
+        self._is_dry = is_dry
+        self._made = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="pushing", daemon=True)
+
+    @property
+    def unresolved(self) -> Push | None:
+        """What was out at the end, and is not known to be on the chain."""
+        return None if self._pusher is None else self._pusher.unresolved
+
+    def __enter__(self) -> Pusher:
+        """Raises what kept the pusher from being made."""
+        self._thread.start()
+        self._made.wait()
+        if self._pusher is None:
+            self._thread.join()
+            assert self.failure is not None
+            raise self.failure
+        return self._pusher
+
+    def __exit__(self, *_: object) -> None:
+        assert self._pusher is not None
+        with suppress(RuntimeError):  # the loop has ended by itself
+            self._loop.call_soon_threadsafe(self._pusher.stop)
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raises what ended it."""
+        if self.failure is not None:
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._push())
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self._made.set()
+            self._end.set()
+
+    async def _push(self) -> None:
+        log_loop_faults()
+        config = self._config
+        async with (
+            Rpc(
+                config.nodes, chain_id=config.chain_id, timeout_s=config.timeout_s
+            ) as rpc,
+            Submitter(
+                rpc,
+                config.wallet,
+                config.target,
+                policy=config.policy,
+                checks=config.checks,
+                confirmations=config.confirmations,
+                replace_after_s=config.replace_after_s,
+                deadline_s=config.deadline_s,
+            ) as submitter,
+        ):
+            self._pusher = Pusher(
+                self._feed,
+                submitter,
+                config.rules,
+                taxonomy=config.feed.taxonomy,
+                budget=Budget(config.max_wei_per_hour),
+                window_s=config.window_s,
+                min_balance_wei=config.min_balance_wei,
+                dry_run=self._is_dry,
+            )
+            self._made.set()
+            await self._pusher.run()
+
+    def _feed(self) -> FastFeed:
+        config = self._config
+        feed = config.feed
+        context = None
+        if feed.ca_file is not None:
+            context = ssl.create_default_context(cafile=feed.ca_file)
+        return FastFeed(
+            urls=feed.urls,
+            token=feed.token.read,
+            assets=config.rules,
+            channel=cast("Channel", feed.channel),
+            signers=feed.signers or None,
+            on_bad_signature="mark",
+            on_overflow="conflate",
+            taxonomy=config.rules.taxonomy_id,
+            connection=ConnectionSettings(ssl_context=context, proxy=feed.proxy),
+        )
