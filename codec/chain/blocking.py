@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from codec.chain.calldata import payload_bytes
 from codec.errors import ChainError
+from codec.loopthread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -29,30 +29,21 @@ class BlockingSubmitter:
 
     def __init__(self, submitter: Submitter) -> None:
         self.submitter = submitter
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: LoopThread | None = None
 
     def open(self) -> Self:
         """Starts the thread, and opens the Submitter on it."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=_work, args=(self._loop,), name="codec.chain", daemon=True
-        )
-        self._thread.start()
-        try:
-            self.call(self._opened())
-        except BaseException:
-            self._end()
-            raise
+        self._thread = LoopThread("codec.chain").start(self._opened())
         return self
 
     def close(self) -> None:
         """Closes the Submitter and its Rpc, and ends the thread."""
-        if self._loop is not None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
             try:
-                self.call(self._closed())
+                thread.call(self._closed())
             finally:
-                self._end()
+                thread.stop()
 
     def send(self, payload: Payload) -> Outcome:
         """What became of a payload.
@@ -70,15 +61,10 @@ class BlockingSubmitter:
 
     def call(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Waits for a coroutine on the Submitter's thread."""
-        if self._loop is None:
+        if self._thread is None:
             work.close()
             raise ChainError("the submitter is not open: use `with`")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # Ctrl-C here: nobody waits for it any more
-            raise
+        return self._thread.call(work)
 
     async def _opened(self) -> None:
         await self.submitter.rpc.__aenter__()
@@ -101,16 +87,3 @@ class BlockingSubmitter:
             for submission in submissions:
                 submission.cancel()
             raise
-
-    def _end(self) -> None:
-        loop, self._loop = self._loop, None
-        assert loop is not None and self._thread is not None
-        loop.call_soon_threadsafe(loop.stop)
-        self._thread.join()
-
-
-def _work(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
