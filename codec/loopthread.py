@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LoopThread"]
 
+_N_CANCELS = 10  # of tasks that begin others while they end
+
 
 class LoopThread:
     """Runs coroutines on its thread, which is a daemon's; `call` waits for one."""
@@ -40,12 +42,19 @@ class LoopThread:
             raise
 
     def stop(self) -> None:
-        """Ends the loop and the thread, whatever still runs there."""
+        """Ends the thread; what still runs there is cancelled and waited for."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
     def _work(self) -> None:
         try:
             self._loop.run_forever()
+            # What Ctrl-C left in the middle of closing ends as well, and whoever waits.
+            for _ in range(_N_CANCELS):
+                if not (tasks := asyncio.all_tasks(self._loop)):
+                    break
+                for task in tasks:
+                    task.cancel()
+                self._loop.run_until_complete(asyncio.wait(tasks))
         finally:
             self._loop.close()

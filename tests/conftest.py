@@ -6,12 +6,12 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from evm import Evm
 from hypothesis import HealthCheck, settings
+from vectors import VECTORS
 
 import codec
 from codec import _core, reference
@@ -20,8 +20,6 @@ from codec import _core, reference
 # tests start would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-VECTORS = Path(__file__).parents[2] / "shared" / "vectors"
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile(

@@ -13,7 +13,6 @@ from typing import Any
 import curve
 import numpy as np
 import pytest
-from conftest import VECTORS
 from curve import HALF, N, P
 from known_cases import (
     FULL,
@@ -37,6 +36,7 @@ from known_cases import (
     steps,
 )
 from test_recovery import scalars_of_der
+from vectors import VECTORS
 
 import codec
 from codec import _core, tables

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import VECTORS
 from fault_cases import unsigned
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +28,7 @@ from signature_cases import (
     rows,
     state,
 )
+from vectors import VECTORS
 
 import codec
 from codec import _core, _secp256k1, reference

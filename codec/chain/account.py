@@ -70,6 +70,7 @@ class Account:
         self._events = events
         self._nonces = Nonces()
         self._is_counted = False
+        self._is_resting = False  # no hole is filled for a while
         self._stranded_since: float | None = None
         self._drafts: dict[Track, Draft] = {}  # of what is out
         self._fillers: set[asyncio.Task[None]] = set()
@@ -117,14 +118,19 @@ class Account:
 
         A lower one than before is believed only if it stays: a node may lag behind.
         """
-        count = await self._rpc.nonce(self._address, "pending")
+        count = await self._ask_count()
         for _ in range(_N_RESTART_LOOKS):
             if not self._is_counted or count >= self._nonces.next:
                 break
             await asyncio.sleep(self._limits.poll_s)
-            count = await self._rpc.nonce(self._address, "pending")
+            count = await self._ask_count()
         self._nonces.restart(count)
         self._is_counted = True
+
+    async def _ask_count(self) -> int:
+        """With those that wait; some nodes' count of these lags behind the mined."""
+        nonce, address = self._rpc.nonce, self._address
+        return max(await asyncio.gather(nonce(address, "pending"), nonce(address)))
 
     def _open(self, draft: Draft, fees: Fees, deadline: float | None) -> Track:
         nonce = self._nonces.take()
@@ -189,7 +195,7 @@ class Account:
         """Fills a hole before nonces that are out, if nobody is about to take it."""
         if self.follower.is_closing or self.n_coming or self.lock.locked():
             return
-        if self._nonces.hole() is not None:
+        if self._nonces.hole() is not None and not self._is_resting:
             self._fill_by(self._fill())
 
     async def _fill(self) -> None:
@@ -198,13 +204,29 @@ class Account:
                 return
             try:
                 fees = await quote(self._rpc, self._policy)
+                if self._nonces.hole() is None:
+                    return
+                draft = transfer_to_oneself(self._address)
+                track = self._open(draft, fees, None)
             except ChainError:
-                return  # the next head brings another try
-            if self._nonces.hole() is None:
+                self._fill_later()
                 return
-            draft = transfer_to_oneself(self._address)
-            track = self._open(draft, fees, None)
         text = f"nonce {track.nonce}: nobody has it, and later ones are out"
         kind = ChainEventKind.NONCE_REPAIRED
         self._events.emit(kind, text, place=track.newest.hash, nonce=track.nonce)
-        await self.follow(track, lambda: None, nonce=track.nonce)
+        try:
+            await self.follower.follow(track, draft, lambda: None, nonce=track.nonce)
+        finally:
+            if track.end is End.REFUSED:
+                self._fill_later()
+            self._settle(track)
+
+    def _fill_later(self) -> None:
+        """Leaves the hole alone for a while: what failed now would fail again."""
+        self._is_resting = True
+        pause_s = self._limits.long_pause_s()
+        asyncio.get_running_loop().call_later(pause_s, self._fill_again)
+
+    def _fill_again(self) -> None:
+        self._is_resting = False
+        self.mend()

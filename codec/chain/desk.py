@@ -102,13 +102,15 @@ class Desk:
         for task, submission in self._tasks.items():
             if submission.track is None:
                 task.cancel()
-        if self._tasks:
-            _, late = await asyncio.wait(tuple(self._tasks), timeout=_CLOSING_S)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
-        await self._account.close()
+        try:
+            if self._tasks:
+                _, late = await asyncio.wait(tuple(self._tasks), timeout=_CLOSING_S)
+                for task in late:
+                    task.cancel()
+                if late:
+                    await asyncio.wait(late)
+        finally:
+            await self._account.close()
 
     # Tasks.
 
@@ -167,7 +169,7 @@ class Desk:
                 self._account.n_coming -= 1
                 self._account.mend()
             self._set_state(submission, SubmissionState.WAITING)
-            pause_s = self._limits.pause_s(4 + seen)
+            pause_s = self._limits.long_pause_s(seen)
             await self._account.ended.wait(pause_s)
 
     async def _check(self, submission: Submission, deadline: float) -> bool:

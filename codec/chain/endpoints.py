@@ -149,7 +149,7 @@ class Endpoint:
 
     def redact(self, text: str) -> str:
         """The text without the secrets that lead to the node."""
-        for secret in self._secrets:
+        for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
 
@@ -187,7 +187,7 @@ def _basic(parts: SplitResult) -> dict[str, str]:
 
 def _secrets(parts: SplitResult, headers: Mapping[str, str]) -> set[str]:
     words = {*parts.path.split("/"), parts.query, parts.path, *headers.values()}
-    words |= {pair.rpartition("=")[2] for pair in parts.query.split("&")}
+    words |= {pair.partition("=")[2] for pair in parts.query.split("&")}
     words |= {parts.username or "", parts.password or ""}
     words |= {word for value in headers.values() for word in value.split()}
     words |= {unquote(word) for word in words}

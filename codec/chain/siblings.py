@@ -47,13 +47,18 @@ class Limits:
         """Before something is tried again that failed so often."""
         return min(0.25 * self.poll_s * 2.0 ** min(n_failures, 30), self.max_pause_s)
 
+    def long_pause_s(self, n_failures: int = 0) -> float:
+        """The same where nothing presses: a few times `poll_s` at the least."""
+        return self.pause_s(4 + n_failures)
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """The newest block, and the account there.
 
     nonce: how many of the account's transactions are mined. settled_nonce: the same at
-    the depth that counts as confirmed. base_fee: None on a legacy chain.
+    the depth that counts as confirmed, at most 64 blocks. base_fee: None on a legacy
+    chain.
     """
 
     number: int

@@ -86,6 +86,7 @@ class Submitter:
             raise ChainError("the submitter is open already")
         self.rpc.watch_code(self.target.address)
         self.rpc.watch_code(self.target.verifier_address)
+        self.verifier.renew()
         self._desk = Desk(
             self.rpc,
             self.wallet,

@@ -15,9 +15,10 @@ __all__ = ["Track"]
 # So often an offer is raised at once because a node calls it too low. From the first
 # offer on that is a factor of 2.5; a pool that wants more gets it at the slow pace.
 _MAX_QUICK_RAISES = 8
-# So many looks that find the nonce used and none of ours mined: LOST. More of them
-# where a node did not answer.
-_N_MISSES = 3
+# So many looks that find the nonce used, and none of ours mined or waiting: LOST. They
+# span some blocks, as the node behind a URL may be one that lags. More of them where
+# a node did not answer.
+_N_MISSES = 6
 _N_MISSES_IN_DOUBT = 20
 
 
@@ -224,10 +225,16 @@ class Track:
         self._raised_at = now
 
     def _is_missing(self, facts: Facts, now: float) -> None:
-        """The nonce is used, and none of ours has a receipt."""
-        self._n_misses += 1
+        """The nonce is used, and none of ours has a receipt.
+
+        Where a node knows one of ours, it is that: the receipt will come, or that node
+        will see the other's transaction.
+        """
         self._send_at = None
-        self._look_at = now + self._limits.poll_s
+        if facts.known:
+            self._n_misses = 0
+            return
+        self._n_misses += 1
         most = _N_MISSES if facts.is_complete else _N_MISSES_IN_DOUBT
         if self._n_misses >= most:
             self._finish(End.LOST, "another transaction of the account has its nonce")
@@ -247,11 +254,11 @@ class Track:
     def _taken(self, sibling: Sibling, now: float) -> None:
         self.may_be_out = True
         self._is_unknown = False
-        self._n_failures = 0
         if not sibling.is_taken:
             sibling.is_taken = True
             self._raised_at = now
         if sibling is self.to_send:
+            self._n_failures = 0
             self._send_at = None
 
     def _look_first(self, now: float) -> None:

@@ -50,6 +50,11 @@ class Verifier:
     def __repr__(self) -> str:
         return f"<Verifier {self.address}>"
 
+    def renew(self) -> None:
+        """Makes what belongs to an event loop, for the one that comes next."""
+        for cached in (self._signers, self._fee, self._version):
+            cached.lock = asyncio.Lock()
+
     async def signers(self, *, refresh: bool = False) -> tuple[str, ...]:
         """The addresses, with checksum, by which payloads may be signed; maybe none.
 
@@ -119,14 +124,14 @@ class _Cached(Generic[T]):
     def __init__(self, read: Callable[[], Awaitable[T]], refresh_s: float) -> None:
         self._read = read
         self._refresh_s = refresh_s
-        self._lock = asyncio.Lock()
+        self.lock = asyncio.Lock()
         self._asked = float("-inf")
         self._answer: list[T] = []
 
     async def get(self, refresh: bool) -> T:
         """The answer; one that was asked for after this call counts as refreshed."""
         called = time.monotonic()
-        async with self._lock:
+        async with self.lock:
             oldest = called if refresh else time.monotonic() - self._refresh_s
             if not self._answer or self._asked < oldest:
                 asked = time.monotonic()

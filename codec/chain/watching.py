@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Heads", "Signal", "broadcast", "look"]
 
+_DEEPEST = 64  # blocks; full nodes give up the state of those before the last 128
+
 
 async def broadcast(rpc: Rpc, sibling: Sibling) -> tuple[SendVerdict, str]:
     """Hands a transaction to every node, once; what became of it, and what they said.
@@ -163,6 +165,7 @@ class Heads:
         nonce = await self._rpc.nonce(self._address, "latest")
         settled_nonce = nonce
         if self._limits.confirmations > 1:
-            depth = max(0, number - self._limits.confirmations + 1)
-            settled_nonce = await self._rpc.nonce(self._address, depth)
+            depth = min(self._limits.confirmations - 1, _DEEPEST)
+            block_number = max(0, number - depth)
+            settled_nonce = await self._rpc.nonce(self._address, block_number)
         return Head(number, digest, nonce, settled_nonce, base_fee)

@@ -6,18 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from anvil import Anvil
-from eth_utils import to_checksum_address
 from faulty import Faulty
-from signed_payloads import address_of
+from parties import FEE, OTHER_SIGNER, OTHER_SIGNER_KEY, SIGNER, SIGNER_KEY
 from strict_node import StrictNode
 
 from codec.chain import endpoints
-
-SIGNER_KEY = bytes.fromhex("5eed" * 16)
-OTHER_SIGNER_KEY = bytes.fromhex("0dd5" * 16)
-SIGNER = to_checksum_address(address_of(SIGNER_KEY))
-OTHER_SIGNER = to_checksum_address(address_of(OTHER_SIGNER_KEY))
-FEE = 3
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anvil import Anvil
-from conftest import SIGNER_KEY
+from parties import SIGNER_KEY
 
 import codec
 from codec.chain import PAYLOAD, Outcome, Rpc, Submission, Submitter, Target, Wallet

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import FEE, SIGNER, SIGNER_KEY
+from parties import FEE, SIGNER, SIGNER_KEY
 from strict_node import StrictNode
 
 import codec

@@ -12,6 +12,7 @@ from faulty import Fault, Faulty
 
 from codec import ChainError
 from codec.chain import Rpc
+from codec.chain.endpoints import Endpoint
 
 pytestmark = pytest.mark.usefixtures("short_rests")
 
@@ -116,3 +117,10 @@ def test_headers_that_are_none_are_not_shown() -> None:
     with pytest.raises(ValueError, match="the header 'X-Key' is not") as caught:
         Rpc("http://host", chain_id=1, headers={"X-Key": f"{HEADER}\r\nX: y"})
     assert shows(told(caught.value)) == []
+
+
+def test_no_part_of_a_secret_stays_where_another_is_its_beginning() -> None:
+    url = "https://h/v2/abcdefgh?a=abcdefgh&b=abcdefgh12345&key=c2VjcmV0a2V5Cg=="
+    endpoint = Endpoint(url, {"X-Key": "abcdefgh12345-and-more"})
+    for secret in ("abcdefgh12345", "abcdefgh12345-and-more", "c2VjcmV0a2V5Cg=="):
+        assert endpoint.redact(f"bad key {secret}.") == "bad key ***."

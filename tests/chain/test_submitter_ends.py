@@ -21,7 +21,7 @@ from submitting import (
     until,
 )
 
-from codec.chain import VERIFY, ChainEventKind, Rpc, Submitter, Target, Wallet
+from codec.chain import VERIFY, ChainEventKind, Rpc, Submitter, Target, Verifier, Wallet
 from codec.errors import ChainError
 
 GWEI = 10**9
@@ -244,3 +244,42 @@ def test_what_has_its_outcome_is_pending_no_more(
     bad, *good = payloads(chain, 5)
     bad = bad[:-1] + bytes([bad[-1] ^ 1])
     asyncio.run(main())
+
+
+def test_ctrl_c_while_leaving_loses_nothing_that_was_sent(
+    chain: Anvil, consumer: str, verifier: str
+) -> None:
+    def interrupt() -> None:
+        end = time.monotonic() + LONG_S
+        while not faulty.count("eth_sendRawTransaction") and time.monotonic() < end:
+            time.sleep(0.01)
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+
+    (payload,) = payloads(chain, 1)
+    with Faulty(chain.url) as faulty:
+        faulty.will(slow(4.0), methods={"eth_sendRawTransaction"})
+        submitter = blocking(chain, faulty.url, to_consumer(consumer, verifier))
+        chain.set_automine(False)
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt), submitter as sync:
+            sync.send(payload)
+        (left,) = submitter.pending
+        outcome = left.outcome
+        assert outcome is not None and outcome.state == "unresolved" and outcome.hashes
+        thread.join()
+
+
+def test_a_submitter_can_be_opened_again_without_asyncio(
+    chain: Anvil, consumer: str, verifier: str
+) -> None:
+    """On another loop, with what is kept about the verifier."""
+    given = payloads(chain, 12)
+    submitter = blocking(chain, chain.url, to_consumer(consumer, verifier))
+    submitter.verifier = Verifier(submitter.rpc, verifier, refresh_s=1e-6)
+    for some in (given[:6], given[6:]):
+        with submitter as sync:
+            assert {str(o.state) for o in sync.send_many(some)} == {"confirmed"}
+    assert [chain.uses(consumer, payload) for payload in given] == [1] * 12

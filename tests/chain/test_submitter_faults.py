@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from anvil import Anvil
-from conftest import SIGNER
 from faulty import (
+    JSON,
+    Exchanged,
     Fault,
     Faulty,
+    Reply,
     cut_after,
     cut_before,
+    encoded,
     no_code,
     other_chain,
     page,
     too_many,
 )
 from faulty import error as answer_error
+from faulty import result as answer_result
+from parties import SIGNER
 from submitting import (
     nonces_of,
     outcomes,
@@ -169,3 +176,88 @@ def test_a_fresh_chain_at_the_same_place_swallows_no_value() -> None:
         assert nonces_of(node) == 0
         assert node.balance(node.accounts[0][0]) == 10_000 * 10**18
         assert node.balance(consumer) == 0
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_receipts_that_lag_behind_the_head_make_nothing_lost(
+    chain: Anvil, consumer: str, verifier: str, is_known: bool
+) -> None:
+    """Behind one URL are nodes of which one is some blocks behind the other."""
+
+    async def main() -> None:
+        target = to_consumer(consumer, verifier)
+        async with submitting(chain, target, urls=faulty.url) as submitter:
+            outcome = await submitter.send(payload)
+            assert outcome.state == "confirmed"
+
+    (payload,) = payloads(chain, 1)
+    with Faulty(chain.url) as faulty:
+        n = 12 if is_known else 4
+        faulty.will(answer_result(None), times=n, methods={"eth_getTransactionReceipt"})
+        if not is_known:
+            what = {"eth_getTransactionByHash"}
+            faulty.will(answer_result(None), times=n, methods=what)
+        asyncio.run(main())
+    assert chain.uses(consumer, payload) == 1
+
+
+def test_a_count_of_waiting_ones_that_lags_behind_is_not_believed(
+    chain: Anvil, consumer: str, verifier: str
+) -> None:
+    """Some nodes count what is mined, and not what waits, from an older block."""
+
+    async def main() -> None:
+        target = to_consumer(consumer, verifier)
+        async with submitting(chain, target, urls=faulty.url) as submitter:
+            assert (await submitter.send(payload)).state == "confirmed"
+
+    (first, payload) = payloads(chain, 2)
+
+    def behind(asked: Exchanged, number: Any, answer: Any) -> Reply:
+        if asked.params[1] == "pending":
+            answer = {"jsonrpc": "2.0", "id": number, "result": hex(before)}
+        return Reply(200, encoded(answer), JSON)
+
+    async def send_first() -> None:
+        async with submitting(chain, to_consumer(consumer, verifier)) as submitter:
+            await submitter.send(first)
+
+    before = nonces_of(chain)
+    asyncio.run(send_first())
+    with Faulty(chain.url) as faulty:
+        counts = {"eth_getTransactionCount"}
+        faulty.will(Fault(behind), times=math.inf, methods=counts)
+        asyncio.run(main())
+    assert chain.uses(consumer, payload) == 1
+
+
+def test_many_confirmations_need_no_state_that_nodes_have_given_up(
+    chain: Anvil, consumer: str, verifier: str
+) -> None:
+    """Full nodes keep that of the last 128 blocks, some of fewer."""
+
+    async def main() -> None:
+        target = to_consumer(consumer, verifier)
+        options = {"urls": faulty.url, "confirmations": 200}
+        async with submitting(chain, target, **options) as submitter:
+            submission = submitter.submit(payload)
+            await until(lambda: submission.state == "mined")
+            chain.mine(250)
+            assert (await submission).state == "confirmed"
+
+    def pruned(asked: Exchanged, number: Any, answer: Any) -> Reply:
+        block = asked.params[1]
+        if block.startswith("0x") and newest() - int(block, 16) >= 128:
+            error = {"code": -32000, "message": "missing trie node"}
+            answer = {"jsonrpc": "2.0", "id": number, "error": error}
+        return Reply(200, encoded(answer), JSON)
+
+    def newest() -> int:
+        return int(chain.rpc("eth_blockNumber"), 16)
+
+    chain.mine(300)
+    (payload,) = payloads(chain, 1)
+    with Faulty(chain.url) as faulty:
+        counts = {"eth_getTransactionCount"}
+        faulty.will(Fault(pruned), times=math.inf, methods=counts)
+        asyncio.run(main())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from conftest import FEE, SIGNER
+from parties import FEE, SIGNER
 from strict_node import StrictNode
 from submitting import outcomes, payloads, submitting, to_consumer, until
 
@@ -209,4 +211,71 @@ def test_a_node_that_refuses_fees_below_the_base_fee_is_asked_later() -> None:
     with StrictNode(refuses_below_base_fee=True) as node:
         on = Chain(node)
         given = payloads(node, 3)
+        asyncio.run(main())
+
+
+class NoFiller(StrictNode):
+    """Refuses the first transaction, and for a while what fills its place."""
+
+    n_sent = n_fillers = 0
+    is_poor = True
+    has_prices = True
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        method = request["method"]
+        is_price = method == "eth_getBlockByNumber" and not self.has_prices
+        if method == "eth_sendRawTransaction":
+            raw = bytes.fromhex(request["params"][0][2:])
+            is_filler = len(raw) < 200
+            self.n_fillers += is_filler
+            self.n_sent += 1
+            if self.n_sent == 1 or (is_filler and self.is_poor):
+                time.sleep(0.3 if self.n_sent == 1 else 0.0)
+                return refusal(request, "insufficient funds for gas * price + value")
+        return refusal(request, "no prices") if is_price else super().answer(request)
+
+
+def refusal(request: dict[str, Any], text: str) -> dict[str, Any]:
+    error = {"code": -32000, "message": text}
+    return {"jsonrpc": "2.0", "id": request["id"], "error": error}
+
+
+def test_a_hole_that_cannot_be_filled_is_tried_again_without_haste() -> None:
+    async def main() -> None:
+        async with submitting(node, on.target, poll_s=0.2) as submitter:
+            first, second = map(submitter.submit, given)
+            assert (await first).state == "refused"
+            await asyncio.sleep(2.0)
+            assert 1 <= node.n_fillers <= 5
+            node.is_poor = False
+            (outcome,) = await on.mined(second)
+            assert outcome.state == "confirmed"
+
+    with NoFiller() as node:
+        node.n_sent = 1
+        on = Chain(node)
+        given = payloads(node, 2)
+        node.n_sent = 0
+        asyncio.run(main())
+        assert sum(on.uses(given)) == 1
+
+
+def test_a_hole_is_filled_though_there_were_no_prices_and_no_new_head() -> None:
+    async def main() -> None:
+        async with submitting(node, on.target, poll_s=0.1) as submitter:
+            first, second = map(submitter.submit, given)
+            await until(lambda: second.nonce is not None and first.nonce is not None)
+            node.has_prices = False
+            assert (await first).state == "refused"
+            await asyncio.sleep(0.5)
+            node.has_prices = True
+            await until(lambda: node.n_fillers)
+            (outcome,) = await on.mined(second)
+            assert outcome.state == "confirmed"
+
+    with NoFiller() as node:
+        node.is_poor, node.n_sent = False, 1
+        on = Chain(node)
+        given = payloads(node, 2)
+        node.n_sent = 0
         asyncio.run(main())

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from anvil import Anvil
-from conftest import OTHER_SIGNER_KEY, SIGNER, SIGNER_KEY
+from parties import OTHER_SIGNER_KEY, SIGNER, SIGNER_KEY
 from submitting import (
     nonces_of,
     outcomes,

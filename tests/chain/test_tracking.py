@@ -109,14 +109,24 @@ def test_any_sibling_may_be_the_one_that_is_mined(
     assert track.mined is track.siblings[mined - 1]
 
 
-def test_a_used_nonce_without_a_receipt_is_lost_after_three_looks() -> None:
-    track = opened()
-    track.sent(track.newest, SendVerdict.NONCE_TOO_LOW, "low", 0.0)
-    for second in range(3):
+def test_a_used_nonce_without_a_receipt_is_lost_after_six_looks() -> None:
+    track, now = opened(), 0.0
+    track.sent(track.newest, SendVerdict.NONCE_TOO_LOW, "low", now)
+    for _ in range(6):
         assert track.end is None
-        assert track.next(AFTER, float(second)) is Action.LOOK
-        track.looked(Facts(), AFTER, float(second))
+        assert track.next(AFTER, now) is Action.LOOK
+        track.looked(Facts(), AFTER, now)
+        now = track.due(now)
     assert track.end is End.LOST
+
+
+def test_what_a_node_knows_is_not_lost_for_want_of_a_receipt() -> None:
+    track, now = opened(), 0.0
+    track.sent(track.newest, SendVerdict.TAKEN, "", now)
+    for _ in range(50):
+        track.looked(Facts(known=frozenset({"0x1"})), AFTER, now)
+        now = track.due(now)
+    assert track.end is None
 
 
 def test_a_strangers_block_is_not_believed_before_it_is_confirmed() -> None:

@@ -7,9 +7,11 @@ from collections import Counter
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from pool import Desk
+from pool import OFFER, Desk
 
 from codec.chain.sending import SendVerdict
+from codec.chain.siblings import Action, Facts, Limits, Sibling
+from codec.chain.tracking import Track
 
 # What a node says. UNCLEAR: it took the transaction, and its answer was lost. All but
 # that and None, the pool's own verdict: it took nothing.
@@ -136,3 +138,33 @@ Sending.TestCase.settings = settings(
     max_examples=1000, stateful_step_count=40, deadline=None
 )
 TestSending = Sending.TestCase
+
+
+def test_a_strangers_transaction_that_is_thrown_out_leaves_no_hole() -> None:
+    machine = Sending()
+    machine.a_stranger_is_first()
+    machine.see_the_head()
+    machine.reorganise(are_kept=False)
+    machine.open(1)
+    machine.teardown()
+
+
+def test_a_replacement_that_no_node_answers_to_is_sent_ever_more_seldom() -> None:
+    """Though the nodes know the transaction that it is to replace."""
+    track, now, n_sent = Track(0, Limits(), 0.0), 0.0, 0
+    for name in ("first", "second"):
+        track.add(Sibling(name, b"", OFFER), now)
+        track.sending()
+        verdict = SendVerdict.TAKEN if name == "first" else SendVerdict.UNCLEAR
+        track.sent(track.to_send, verdict, "", now)
+    while now < 50.0:
+        action = track.next(None, now)
+        if action is Action.LOOK:
+            track.looked(Facts(known=frozenset({"first"})), None, now)
+        elif action is Action.SEND:
+            n_sent += 1
+            track.sending()
+            track.sent(track.to_send, SendVerdict.UNCLEAR, "internal error", now)
+        else:
+            now = track.due(now)
+    assert 3 <= n_sent <= 12

@@ -59,10 +59,13 @@ class FeedReading:
         self._heard_s = self._clock()
         minding = asyncio.create_task(self._mind())
         try:
-            again_s = _AGAIN_S[0]
+            again_s, is_failed = _AGAIN_S[0], False
             while True:
                 n_before = self.n_messages
                 try:
+                    if is_failed:
+                        assert self._make is not None
+                        self.feed = self._make()
                     return await self._read()
                 except FeedError as error:
                     self._failed(error, str(error))
@@ -73,8 +76,7 @@ class FeedReading:
                     again_s = _AGAIN_S[0]
                 await asyncio.sleep(again_s)
                 again_s = min(2 * again_s, _AGAIN_S[1])
-                assert self._make is not None
-                self.feed = self._make()
+                is_failed = True
         finally:
             minding.cancel()
             await asyncio.gather(minding, return_exceptions=True)
@@ -107,7 +109,8 @@ class FeedReading:
             await asyncio.sleep(min(_LOOK_S, self._silence_s / 4))
             now_s = self._clock()
             silent_s = now_s - self._heard_s
-            if silent_s < self._silence_s or State.FAILED in self.feed.states:
+            has_failed = set(self.feed.states) == {State.FAILED}  # which was told
+            if silent_s < self._silence_s or has_failed:
                 continue
             states = ", ".join(self.feed.states)
             text = f"nothing that counts for {silent_s:.0f} s ({states})"

@@ -43,7 +43,8 @@ class ChainWatch:
     """Asks for the account's balance, the verifier's fee and its signers every so
     often, and at once when `look` is called.
 
-    on_change: called where something is otherwise than before, or is known again.
+    on_change: called where there is more balance than before, where fee or signers are
+    others, and where they are known again.
     balance_wei, fee_wei: None until they are known; signers: None until then, empty
     where the contract does not say.
     """
@@ -85,13 +86,16 @@ class ChainWatch:
         """Asks until it is cancelled."""
         while True:
             self._wanted.clear()
-            before = self.balance_wei, self.fee_wei, self.signers
+            balance_wei = self.balance_wei
+            before = self.fee_wei, self.signers
             was_away = bool(self._hindrances.found_by(FINDER))
             found = await self._ask()
             self._last_look_s = self._clock()
             self._hindrances.set(FINDER, found, self._last_look_s)
-            after = self.balance_wei, self.fee_wei, self.signers
-            if before != after or (was_away and not found):
+            # Less than before is what was spent, on what may have failed.
+            has_more = (self.balance_wei or 0) > (balance_wei or 0)
+            is_other = before != (self.fee_wei, self.signers)
+            if has_more or is_other or (was_away and not found):
                 self._on_change()
             soon = self._hindrances or self.signers is None
             wait_s = min(self._look_s, _SOON_S) if soon else self._look_s
