@@ -268,6 +268,29 @@ def test_each_fault_is_named(
     assert any(expected in fault for fault in faults(text)), faults(text)
 
 
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ("ws://127.0.0.1:9/ws", "line 2: feed.url"),
+        ("http://127.0.0.1:8545", "line 6: chain.nodes"),
+        ("1\n    change", "line 12: rules[0].assets"),
+    ],
+)
+def test_a_list_without_a_value_is_a_fault(
+    faults: Callable[[str], list[str]], value: str, place: str
+) -> None:
+    empty = value.replace(value.partition("\n")[0], "[]")
+    assert faults(SMALL.replace(value, empty)) == [f"{place}: is empty"]
+
+
+def test_rules_that_overlap_are_told_once(faults: Callable[[str], list[str]]) -> None:
+    text = SMALL + "  - assets: 0-65535\n    change: 1%\n" * 2
+    assert faults(text) == [
+        "line 14: rules[1]: asset 1 has a rule already",
+        "line 16: rules[2]: asset 0 has a rule already, and 65,535 more",
+    ]
+
+
 def test_a_file_that_is_no_text_or_too_large(tmp_path: Path) -> None:
     path = tmp_path / "push.yaml"
     for data, expected in ((b"\xff\xfe", "is not UTF-8"), (b"#" * 2**21, "a MiB")):

@@ -66,7 +66,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.faults: list[tuple[int, str]] = []
+        self.faults: dict[tuple[int, str], None] = {}
         data = path.read_bytes()
         try:
             if len(data) > _MAX_LEN:
@@ -83,9 +83,7 @@ class Reader:
     def fault(self, node: Node | None, place: str, what: str) -> None:
         """Notes a fault, once."""
         line = 0 if node is None else node.start_mark.line + 1
-        fault = line, f"{place}: {what}" if place else what
-        if fault not in self.faults:
-            self.faults.append(fault)
+        self.faults[line, f"{place}: {what}" if place else what] = None
 
     def check(self) -> None:
         """Raises PushConfigError with all faults, in the file's order."""
@@ -230,9 +228,15 @@ class Section:
         """A key's scalar, as `Place.read`; None where the key is not there."""
         return self.places[key].read(parse) if key in self.places else None
 
-    def items(self, key: str) -> list[Place]:
-        """A key's values, one or a list of them; none where it is not there."""
-        return self.places[key].items() if key in self.places else []
+    def items(self, key: str, *, needed: bool = False) -> list[Place]:
+        """A key's values, one or a list of them; none where it is not there. needed: a
+        list without any is a fault."""
+        if key not in self.places:
+            return []
+        items = self.places[key].items()
+        if needed and not items:
+            self.places[key].fault("is empty")
+        return items
 
     def secret(self, key: str) -> SecretSource | None:
         """Where a key's secret is."""

@@ -75,7 +75,7 @@ def read_feed(
     section: Section, taxonomy: Taxonomy | None, taxonomy_id: int | None
 ) -> FeedSettings | None:
     """Where prices come from."""
-    urls = [place.read(feed_url) for place in section.items("url")]
+    urls = [place.read(feed_url) for place in section.items("url", needed=True)]
     token = section.secret("token")
     channel = section.read("channel", one_of(*CHANNELS))
     signers = [place.read(address) for place in section.items("signers")]
@@ -109,7 +109,7 @@ def _proxy(section: Section) -> str | None:
 def read_nodes(chain: Section) -> list[str]:
     """The nodes' URLs; those that seem to hold a key come from elsewhere."""
     urls = []
-    for place in chain.items("nodes"):
+    for place in chain.items("nodes", needed=True):
         if place.text is not None:
             url = place.read(open_node_url)
         else:
@@ -182,9 +182,11 @@ def read_rules(
         ids = _ids(section, taxonomy, taxonomy_id)
         rule = _rule(section)
         band = _band(section)
+        twice = [asset_id for asset_id in ids if asset_id in rules]
+        if twice:
+            others = f", and {len(twice) - 1:,} more" if len(twice) > 1 else ""
+            place.fault(f"asset {twice[0]} has a rule already{others}")
         for asset_id in ids:
-            if asset_id in rules:
-                place.fault(f"asset {asset_id} has a rule already")
             if rule is not None:
                 rules[asset_id] = rule
             if band is not None:
@@ -205,9 +207,9 @@ def _ids(
         return sorted(taxonomy.ids([text], taxonomy_id))
 
     ids: list[int] = []
-    for place in section.items("assets"):
+    for place in section.items("assets", needed=True):
         ids += place.read(id_range) or ()
-    for place in section.items("symbols"):
+    for place in section.items("symbols", needed=True):
         ids += place.read(named) or ()
     if not section.places.keys() & {"assets", "symbols"}:
         section.place.fault("assets or symbols are missing")
