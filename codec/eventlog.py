@@ -81,6 +81,10 @@ class EventLog(Generic[K, E]):
         """
         self._listeners.append(function)
 
+    def unlisten(self, function: Callable[[E], object]) -> None:
+        """Has it called no more. Raises ValueError where it was not."""
+        self._listeners.remove(function)
+
     def close(self) -> None:
         """Ends every `async for`."""
         self._closed = True

@@ -148,9 +148,16 @@ class Endpoint:
         self._backoff.reset()
 
     def redact(self, text: str) -> str:
-        """The text without the secrets that lead to the node."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
+        """The text without the secrets that lead to the node, nor the beginning of one
+        where the text was cut."""
+        secrets = sorted(self._secrets, key=len, reverse=True)
+        for secret in secrets:
             text = text.replace(secret, "***")
+        whole = text.removesuffix("...")
+        for secret in secrets:
+            for n in range(len(secret) - 1, _SHORTEST_SECRET - 1, -1):
+                if whole.endswith(secret[:n]):
+                    return f"{whole[:-n]}***"
         return text
 
     def _take(self, url: str, headers: Mapping[str, str]) -> str:

@@ -201,7 +201,8 @@ class Nodes:
             return replace(outcome, reason=node.redact(outcome.reason))
         if isinstance(outcome, NodesError):
             message = node.redact(outcome.message)
-            return RpcError(outcome.code, message, outcome.data, method, node.name)
+            data = _redacted(outcome.data, node)
+            return RpcError(outcome.code, message, data, method, node.name)
         return outcome
 
     def _rest(self, node: Endpoint, failure: Failure, n_rests: int, what: str) -> None:
@@ -221,6 +222,17 @@ class Nodes:
     def _recover(self, node: Endpoint) -> None:
         node.recover()
         self._events.emit(ChainEventKind.NODE_BACK, "it answers again", place=node.name)
+
+
+def _redacted(data: object, node: Endpoint) -> object:
+    """What a node adds to an error, without secrets; bytes in hex as they are."""
+    if isinstance(data, str):
+        return data if data.startswith("0x") else node.redact(data)
+    if isinstance(data, list):
+        return [_redacted(item, node) for item in data]
+    if isinstance(data, dict):
+        return {node.redact(key): _redacted(data[key], node) for key in data}
+    return data
 
 
 def _ssl_context(endpoints: Sequence[Endpoint]) -> ssl.SSLContext:

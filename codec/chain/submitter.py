@@ -79,7 +79,6 @@ class Submitter:
         self._numbers = count(1)
         self._desk: Desk | None = None
         self._left: tuple[Submission, ...] = ()
-        self.events.listen(self._keep)
 
     async def __aenter__(self) -> Self:
         if self._desk is not None:
@@ -98,6 +97,7 @@ class Submitter:
             max_pending=self._max_pending,
             events=self.events,
         )
+        self.events.listen(self._keep)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -110,6 +110,7 @@ class Submitter:
         """
         desk, self._desk = self._desk, None
         if desk is not None:
+            self.events.unlisten(self._keep)
             try:
                 await desk.close()
             finally:

@@ -27,6 +27,7 @@ _SIGNERS = "getSignerAddresses()"
 _SIGNER = "signerAddress()"
 _FEE = "verificationFeeInWei()"
 _VERSION = "version()"
+_MAX_ANSWER_LEN = 64 << 10
 
 
 class Verifier:
@@ -104,6 +105,10 @@ class Verifier:
             return None
         if not answer:
             return None
+        if len(answer) > _MAX_ANSWER_LEN:
+            raise ChainError(
+                f"{self.address}: the answer to {getter} has {len(answer):,} bytes"
+            )
         try:
             return default_codec.decode([abi_type], answer)[0]
         except (DecodingError, UnicodeError, OverflowError) as error:

@@ -98,3 +98,14 @@ def test_a_listener_and_a_reader_get_each_event() -> None:
         assert await reader == heard == ["a", "b"]
 
     asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_who_listens_no_more_is_not_called() -> None:
+    events, heard = new_events(), list[ChainEvent]()
+    events.listen(heard.append)
+    events.emit(STATE, "first")
+    events.unlisten(heard.append)
+    events.emit(STATE, "second")
+    assert [event.text for event in heard] == ["first"]
+    with pytest.raises(ValueError, match="not in list"):
+        events.unlisten(heard.append)

@@ -10,7 +10,7 @@ import pytest
 from asking import ADDRESS, ALWAYS, FAULTS, ask
 from faulty import Fault, Faulty
 
-from codec import ChainError
+from codec import ChainError, RpcError
 from codec.chain import Rpc
 from codec.chain.endpoints import Endpoint
 
@@ -124,3 +124,27 @@ def test_no_part_of_a_secret_stays_where_another_is_its_beginning() -> None:
     endpoint = Endpoint(url, {"X-Key": "abcdefgh12345-and-more"})
     for secret in ("abcdefgh12345", "abcdefgh12345-and-more", "c2VjcmV0a2V5Cg=="):
         assert endpoint.redact(f"bad key {secret}.") == "bad key ***."
+
+
+def test_no_beginning_of_a_secret_stays_where_a_text_was_cut(stub: Faulty) -> None:
+    endpoint = Endpoint(f"https://h/{SECRET}", {})
+    for n in range(8, len(SECRET)):
+        assert endpoint.redact(f"bad key {SECRET[:n]}...") == "bad key ***"
+        assert endpoint.redact(f"bad key {SECRET[:n]}") == "bad key ***"
+    for text in ("bad key...", "Pa5hsec", ""):
+        assert endpoint.redact(text) == text
+    for n in range(480, 500):
+        cut = f"{'x' * n}{SECRET}{'y' * 99}"
+        stub.will(faults.error(-32000, cut), methods=["eth_blockNumber"])
+        with pytest.raises(RpcError) as caught:
+            ask(secret_url(stub))
+        assert SECRET[:8] not in str(caught.value)
+
+
+def test_what_a_node_adds_to_an_error_has_no_secrets(stub: Faulty) -> None:
+    data = {"project": SECRET, "more": [{"key": f"is {QUERY}"}, 5, None], USER: "0x12"}
+    stub.will(faults.error(-32000, "no", data), methods=["eth_blockNumber"])
+    with pytest.raises(RpcError) as caught:
+        ask(secret_url(stub))
+    found = {"project": "***", "more": [{"key": "is ***"}, 5, None], "***": "0x12"}
+    assert caught.value.data == found

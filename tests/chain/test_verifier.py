@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 from anvil import Anvil, NodeRefused
+from faulty import Faulty
 
 import codec
 from codec.chain import Rpc, Verifier
@@ -115,6 +116,18 @@ def test_what_is_no_verifier_is_said(chain: Anvil, consumer: str) -> None:
     with pytest.raises(codec.ChainError, match="is no string"):
         ask(chain, garbage, lambda verifier, _: verifier.version())
     assert ask(chain, garbage, lambda verifier, _: verifier.fee_wei()) == 2**256 - 1
+
+
+def test_a_verifier_that_never_stops_is_none(stub: Faulty) -> None:
+    words = [32, 5000, *range(5000)]
+    stub.results["eth_call"] = "0x" + "".join(f"{word:064x}" for word in words)
+
+    async def main() -> None:
+        async with Rpc(stub.url, chain_id=31337) as rpc:
+            await Verifier(rpc, "0x" + "77" * 20).signers()
+
+    with pytest.raises(codec.ChainError, match="has 160,064 bytes"):
+        asyncio.run(main())
 
 
 def test_a_failure_is_not_kept(chain: Anvil, verifier: str) -> None:
