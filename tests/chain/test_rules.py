@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -247,3 +248,14 @@ def test_many_messages_keep_no_more_than_one_payload_an_asset() -> None:
         take(tracker, *(frame(i * 20 + k + 1, {1 + k % 2: ONE}) for k in range(20)))
     assert len(tracker._newest) == 2 and len(tracker._out) == 0
     assert tracker.newest(2) == Point(ONE, 1000, 0.0)
+
+
+def test_thousands_of_assets_in_payloads_of_their_own_are_no_long_choice() -> None:
+    ids = range(1, 4001)
+    tracker = Tracker(Rules({i: Rule("1") for i in ids}))
+    take(tracker, *(frame(i, {i: ONE}) for i in ids))
+    triggers = tracker.triggers(0)
+    begin_s = time.perf_counter()
+    chosen = tracker.choose(triggers, 0)
+    assert time.perf_counter() - begin_s < 0.3
+    assert chosen is not None and chosen[0].timestamp_ns == 4000

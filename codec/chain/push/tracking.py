@@ -151,21 +151,22 @@ class Tracker:
         most of them, of equal ones the newest. It serves an asset whose value in it
         would be pushed by the rules as well; those that it does not serve come next.
         """
-        triggers = tuple(triggers)
-        candidates = {id(c): c for t in triggers if (c := self._newest.get(t.asset_id))}
+        asking = {trigger.asset_id: trigger for trigger in triggers}
+        candidates = {id(c): c for i in asking if (c := self._newest.get(i))}
         best: tuple[int, int] = (0, 0)
         chosen = None
         for candidate in candidates.values():
-            served = tuple(t for t in triggers if self._serves(candidate, t, now_s))
+            served = tuple(
+                asking[i]
+                for i in sorted(candidate.values.keys() & asking.keys())
+                if self._serves(candidate, i, now_s)
+            )
             rank = len(served), candidate.timestamp_ns
             if chosen is None or rank > best:
                 best, chosen = rank, (candidate, served)
         return chosen
 
-    def _serves(self, candidate: Candidate, trigger: Trigger, now_s: float) -> bool:
-        asset_id = trigger.asset_id
-        if asset_id not in candidate.values:
-            return False
+    def _serves(self, candidate: Candidate, asset_id: int, now_s: float) -> bool:
         point, pushed = candidate.point(asset_id), self.pushed(asset_id)
         return self.rules.judge(asset_id, point, pushed, now_s) is not None
 
