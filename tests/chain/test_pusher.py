@@ -14,7 +14,8 @@ from anvil import Anvil
 from pushing import ONE, Stage, push_target, run, staged, until
 
 import codec
-from codec.chain import Budget, FeePolicy, Rule, Rules, Submitter
+from codec.chain import Budget, FeePolicy, Rule, Rules, Submitter, desk
+from codec.chain.push import sending
 from codec.chain.push.hindrances import Hindrance
 from codec.chain.push.metrics import serve_push_metrics
 from codec.chain.push.state import PusherState, PushState
@@ -526,6 +527,34 @@ def test_errors_of_the_feed_that_nobody_foresaw_are_survived(
     run(test())
 
 
+def test_a_node_that_is_too_slow_is_told(
+    chain: Anvil,
+    consumer: str,
+    verifier: str,
+    signer_key: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test() -> None:
+        preflight, pause_s = desk.preflight, [1.0]
+
+        async def slow(*args: Any, **options: Any) -> Any:
+            await asyncio.sleep(pause_s[0])
+            return await preflight(*args, **options)
+
+        monkeypatch.setattr(desk, "preflight", slow)
+        monkeypatch.setattr(sending, "_PATIENCE_S", 0.5)
+        target = push_target(consumer, verifier)
+        async with staged(chain, target, EVERY, signer_key) as stage:
+            last = await stage.say({1: 1})
+            await until(lambda: stage.waits_for(Hindrance.NODE_AWAY))
+            pause_s[0] = 0.0
+            await stage.confirmed(1)
+            await until(lambda: not stage.pusher.status().obstacles)
+            assert chain.uses(consumer, last) == 1
+
+    run(test())
+
+
 def test_at_the_end_it_says_what_is_out(
     chain: Anvil, consumer: str, verifier: str, signer_key: bytes
 ) -> None:
@@ -579,7 +608,11 @@ def test_beyond_its_deadline_a_transaction_holds_the_next_back(
         chain.set_automine(False)
         try:
             async with staged(
-                chain, target, EVERY, signer_key, submission={"deadline_s": 1.0}
+                chain,
+                target,
+                EVERY,
+                signer_key,
+                submission={"deadline_s": 1.0, "replace_after_s": 0.3},
             ) as stage:
                 first = await stage.say({1: 1})
                 await until(lambda: stage.waits_for(Hindrance.UNRESOLVED))
@@ -591,7 +624,10 @@ def test_beyond_its_deadline_a_transaction_holds_the_next_back(
                 await stage.confirmed(2)
                 uses = [chain.uses(consumer, p) for p in (first, second)]
                 assert uses == [1, 1]
-                assert not stage.pusher.status().obstacles
+                status = stage.pusher.status()
+                assert not status.obstacles
+                paid = 10_000 * ONE - chain.balance(stage.account)
+                assert status.total_wei == paid  # the dearer offers, too
         finally:
             chain.set_automine(True)
 

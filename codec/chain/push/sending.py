@@ -136,10 +136,12 @@ class Sending:
         self._submission = submission = self._submitter.submit(payload)
         if await self._is_late(submission) and submission.cancel():
             self._submission = None
-            return Result(PushState.FAILED, "the chain did not let it be sent")
+            text = "it could not be sent in time, and makes way for what is newer"
+            found = {Hindrance.NODE_AWAY: text}
+            return Result(PushState.FAILED, text, found=found)
         outcome = await submission
         if outcome.state is SubmissionState.UNRESOLVED:
-            return await self._resolved(submission, outcome)
+            return await self._resolved(submission, str(outcome))
         self._submission = None
         state = _STATES.get(outcome.state, PushState.FAILED)
         if not outcome.is_good and state is PushState.CONFIRMED:
@@ -161,10 +163,10 @@ class Sending:
             await asyncio.sleep(_STEP_S)
         return False
 
-    async def _resolved(self, submission: Submission, outcome: Outcome) -> Result:
+    async def _resolved(self, submission: Submission, text: str) -> Result:
         """What became of a transaction after its deadline, however long that takes: the
         ones behind it would wait for it as well."""
-        self._on_unresolved(str(outcome))
+        self._on_unresolved(text)
         while not submission.state.is_final or (
             submission.state is SubmissionState.UNRESOLVED
             and submission in self._submitter.pending
@@ -172,10 +174,8 @@ class Sending:
             await asyncio.sleep(_LOOK_S)
         self._submission = None
         state = _STATES.get(submission.state, PushState.FAILED)
-        cost = 0
-        if state is not PushState.FAILED and outcome.preflight is not None:
-            cost = outcome.preflight.cost_wei or 0  # at most: the receipt is not told
         reason = f"late: {submission.state}"
+        cost = submission.judged(submission.state).cost_wei  # of what was mined
         return Result(state, reason, submission.hashes, cost)
 
 
