@@ -132,16 +132,16 @@ def _push(args: Namespace, config: PushConfig) -> int:
         handler = logging.NullHandler() if is_shown else logging.StreamHandler()
         stack.enter_context(logging_to(options, handler))
         pushing = Pushing(config, end, is_dry=args.dry_run)
-        with pushing as pusher:
-            if config.metrics_port is not None:
-                from codec.chain.push.metrics import serve_push_metrics
-
-                metrics = serve_push_metrics(pusher, config.metrics_port)
-                place += f"  metrics on port {stack.enter_context(metrics).port}"
-            view = PushView(pusher, config.names, place)
-            show = _show_live if is_live else _show_lines
-            show(view, end, args.every)
-        _print_last(view, pushing)
+        try:
+            with pushing as pusher:
+                if pushing.metrics_port is not None:
+                    place += f"  metrics on port {pushing.metrics_port}"
+                view = PushView(pusher, config.names, place)
+                show = _show_live if is_live else _show_lines
+                show(view, end, args.every)
+            _print_last(view)
+        finally:  # also where nobody reads the output any more
+            _say_unresolved(pushing)
         pushing.check()
     return 0 if pushing.unresolved is None else 1
 
@@ -186,12 +186,15 @@ def _show_lines(view: PushView, end: Event, every: float) -> None:
         print(f"{time.strftime('%H:%M:%S', time.gmtime())}  {view.pulse()}", flush=True)
 
 
-def _print_last(view: PushView, pushing: Pushing) -> None:
+def _print_last(view: PushView) -> None:
     """How it stands at the end, to be left where it stays."""
     width = shutil.get_terminal_size((120, 0)).columns
     n_rows = min(len(view.pusher.rules), _MAX_LAST_ROWS)
     for line in view.lines(width, n_rows + 14, hint=""):
         print("".join(text for text, _ in line).rstrip())
+
+
+def _say_unresolved(pushing: Pushing) -> None:
     if pushing.unresolved is not None:
         hashes = ", ".join(pushing.unresolved.hashes) or "without a hash yet"
         print(

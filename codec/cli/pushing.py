@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 from codec.chain import Budget, Pusher, Rpc, Submitter
@@ -13,6 +13,8 @@ from codec.cli.reading import log_loop_faults
 from codec.feeds import ConnectionSettings, FastFeed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from codec.chain.push.config import PushConfig
     from codec.chain.push.state import Push
     from codec.feeds.stork_fast import Channel
@@ -24,7 +26,7 @@ class Pushing:
     """Pushes as long as the `with` lasts, so that no terminal holds it up.
 
     end: set when it has ended by itself; `failure` says why. unresolved: what was out
-    at the end.
+    at the end. metrics_port: where metrics are served, from before the first push on.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Pushing:
     ) -> None:
         self._pusher: Pusher | None = None
         self.failure: BaseException | None = None
+        self.metrics_port: int | None = None
         self._config = config
         self._end = end
         self._is_dry = is_dry
@@ -93,7 +96,7 @@ class Pushing:
                 deadline_s=config.deadline_s,
             ) as submitter,
         ):
-            self._pusher = Pusher(
+            pusher = Pusher(
                 self._feed,
                 submitter,
                 config.rules,
@@ -103,8 +106,21 @@ class Pushing:
                 min_balance_wei=config.min_balance_wei,
                 dry_run=self._is_dry,
             )
-            self._made.set()
-            await self._pusher.run()
+            with self._served(pusher):
+                self._pusher = pusher
+                self._made.set()
+                await pusher.run()
+
+    @contextmanager
+    def _served(self, pusher: Pusher) -> Iterator[None]:
+        if self._config.metrics_port is None:
+            yield
+            return
+        from codec.chain.push.metrics import serve_push_metrics
+
+        with serve_push_metrics(pusher, self._config.metrics_port) as metrics:
+            self.metrics_port = metrics.port
+            yield
 
     def _feed(self) -> FastFeed:
         config = self._config

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -206,6 +207,35 @@ def test_what_was_not_resolved_at_the_end_is_told(
     finally:
         chain.set_automine(True)
         chain.mine()
+
+
+def test_what_was_not_resolved_is_told_also_where_nobody_reads_the_lines(
+    configure: Configure, chain: Anvil
+) -> None:
+    account = chain.accounts[0][0]
+    chain.set_automine(False)
+    try:
+        with pushing(configure()) as process:
+            until(lambda: chain.nonce(account, "pending") == 1)
+            assert process.stdout and process.stderr
+            process.stdout.close()
+            err = process.stderr.read()
+            assert process.wait(60) != 0
+        assert re.search(r"was not resolved, and may be mined yet: 0x\w{64}$", err)
+    finally:
+        chain.set_automine(True)
+        chain.mine()
+
+
+def test_where_metrics_cannot_be_served_nothing_is_pushed(
+    configure: Configure, chain: Anvil
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("push", configure(f"metrics: {{port: {port}}}\n"))
+    assert done.returncode == 1 and "Address already in use" in done.stderr
+    assert done.stdout == "" and "Traceback" not in done.stderr
+    assert chain.nonce(chain.accounts[0][0], "pending") == 0
 
 
 def test_in_a_terminal(configure: Configure) -> None:
