@@ -223,6 +223,7 @@ window: 5ms
         ("{[a]: 1}", "a key must be a single value"),
         ("feed: {url: }", "has no value"),
         ("x: &a [*a]", "there is no such key"),
+        ('"\\e[2Jx": 1', r"\x1b[2Jx: there is no such key"),
         ("rules: []", "there is no rule"),
         ("feed: {token: {env: A, file: b}}", "either env or file is needed"),
         ("feed: {token: {file: nowhere}}", "No such file or directory"),

@@ -83,7 +83,9 @@ class Reader:
     def fault(self, node: Node | None, place: str, what: str) -> None:
         """Notes a fault, once."""
         line = 0 if node is None else node.start_mark.line + 1
-        self.faults[line, f"{place}: {what}" if place else what] = None
+        text = f"{place}: {what}" if place else what
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        self.faults[line, shown] = None
 
     def check(self) -> None:
         """Raises PushConfigError with all faults, in the file's order."""
