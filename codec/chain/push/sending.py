@@ -174,9 +174,8 @@ class Sending:
             await asyncio.sleep(_LOOK_S)
         self._submission = None
         state = _STATES.get(submission.state, PushState.FAILED)
-        reason = f"late: {submission.state}"
-        cost = submission.judged(submission.state).cost_wei  # of what was mined
-        return Result(state, reason, submission.hashes, cost)
+        late = submission.judged(submission.state, f"late: {submission.state}")
+        return Result(state, late.reason, late.hashes, late.cost_wei, _found_of(late))
 
 
 def _found(flight: Preflight) -> dict[Hindrance, str]:
