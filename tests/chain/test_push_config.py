@@ -62,7 +62,7 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def read(tmp_path: Path) -> Callable[[str], PushConfig]:
     def read(text: str) -> PushConfig:
         path = tmp_path / "push.yaml"
-        path.write_text(text)
+        path.write_text(text, "utf-8")
         return load(path)
 
     return read
@@ -232,6 +232,10 @@ window: 5ms
         ("chain: {nodes: ['http://[']}", "a URL as https://host is needed"),
         ("feed: {url: [wss://a/ws, http://b]}", "a URL as wss://host/ws is needed"),
         ("feed: {proxy: 'http://me:very-secret@x:1'}", "a password in this URL"),
+        ("feed: {url: 'wss://me:very-secret@x/ws'}", "no user, no password"),
+        ("feed: {url: 'wss://x/ws#there'}", "no fragment"),
+        ("feed: {url: 'wss://hé/ws'}", "a URL as wss://host/ws is needed"),
+        ("chain: {nodes: ['http://h/é']}", "a URL as https://host is needed"),
         ("feed: {proxy: x}", "a URL as http://host:port is needed"),
         ("feed: {taxonomy: https://x/v1/taxonomy}", "a file is needed"),
         ("feed: {taxonomy: account.key}", "feed.taxonomy: "),

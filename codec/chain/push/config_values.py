@@ -85,7 +85,10 @@ def id_range(text: str) -> list[int]:
 
 def feed_url(text: str) -> str:
     """A feed's URL. Raises ValueError, that does not show it."""
-    return _url(text, ("ws", "wss"), "wss://host/ws")
+    _url(text, ("ws", "wss"), "wss://host/ws")
+    if "@" in urlsplit(text).netloc or "#" in text:
+        raise ValueError("a feed's URL has no user, no password and no fragment (#...)")
+    return text
 
 
 def node_url(text: str) -> str:
@@ -118,6 +121,6 @@ def _url(text: str, schemes: tuple[str, ...], example: str) -> str:
         is_good = is_good and (parts.port is None or parts.port > 0)
     except ValueError:
         is_good = False
-    if not is_good or not text.isprintable() or " " in text:
+    if not is_good or not (text.isascii() and text.isprintable()) or " " in text:
         raise ValueError(f"a URL as {example} is needed")
     return text
