@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -250,12 +249,10 @@ def test_many_messages_keep_no_more_than_one_payload_an_asset() -> None:
     assert tracker.newest(2) == Point(ONE, 1000, 0.0)
 
 
-def test_thousands_of_assets_in_payloads_of_their_own_are_no_long_choice() -> None:
-    ids = range(1, 4001)
+def test_many_assets_in_payloads_of_their_own_do_not_make_the_choice_endless() -> None:
+    ids = range(1, 30_001)
     tracker = Tracker(Rules({i: Rule("1") for i in ids}))
     take(tracker, *(frame(i, {i: ONE}) for i in ids))
     triggers = tracker.triggers(0)
-    begin_s = time.perf_counter()
     chosen = tracker.choose(triggers, 0)
-    assert time.perf_counter() - begin_s < 0.3
-    assert chosen is not None and chosen[0].timestamp_ns == 4000
+    assert chosen is not None and chosen[0].timestamp_ns == 30_000
