@@ -8,6 +8,7 @@ import json
 from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from codec import jsontext
 from codec.errors import TaxonomyError
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _decoded(data: bytes | bytearray, source: str) -> str:
 
 def _parsed(text: str, source: str) -> object:
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return jsontext.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         reason = f"no JSON: {error.msg}"

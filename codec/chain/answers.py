@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from codec.jsontext import is_deeper
+
 __all__ = [
     "BadAnswer",
     "NodesError",
@@ -22,9 +24,6 @@ __all__ = [
 ]
 
 _MOST_DEEP = 64
-# A text that does not end is matched as well, lest the search begin anew at each of
-# the quotes in it.
-_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+\\?(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _DATA = re.compile(r"0x[0-9a-fA-F]*")  # a group in it would take 60 times the text
 _LONGEST_TEXT = 500
@@ -139,8 +138,8 @@ def _object(body: bytes) -> dict[str, Any]:
         raise BadAnswer("an empty answer")
     if is_web_page(body):
         raise BadAnswer("a web page instead of JSON")
-    if body.count(b"[") + body.count(b"{") > _MOST_DEEP:
-        _refuse_depth(body)
+    if is_deeper(body, _MOST_DEEP):
+        raise BadAnswer(f"an answer that nests more than {_MOST_DEEP} deep")
     try:
         answer = json.loads(
             body.decode(), object_pairs_hook=_once, parse_constant=_refuse_constant
@@ -158,17 +157,6 @@ def _object(body: bytes) -> dict[str, Any]:
             return answer
         reason = f"the answer is {_kind(answer)}, not an object"
     raise BadAnswer(reason)
-
-
-def _refuse_depth(body: bytes) -> None:
-    depth = 0
-    for match in _BRACKETS.finditer(body):
-        first = match[0][:1]
-        if first == b'"':
-            continue
-        depth += 1 if first in b"[{" else -1
-        if depth > _MOST_DEEP:
-            raise BadAnswer(f"an answer that nests more than {_MOST_DEEP} deep")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
 import stat
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from codec import jsontext
 from codec.chain.answers import clean
 from codec.errors import ChainError, KeySourceError
 from codec.signatures import keccak256
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
+    from eth_account import Account
     from eth_account.signers.local import LocalAccount
 
 __all__ = ["Wallet"]
@@ -147,14 +149,12 @@ class Wallet:
 
     @classmethod
     def _from_key(cls, key: object) -> Self | None:
-        from eth_account import Account
-
         if not isinstance(key, bytes) or len(key) != 32:
             return None
         if not 0 < int.from_bytes(key, "big") < _N:
             return None
         made = object.__new__(cls)
-        made._account = Account.from_key(key)
+        made._account = _accounts().from_key(key)
         made.address = made._account.address
         return made
 
@@ -167,10 +167,8 @@ class Wallet:
         password_env: str | None,
     ) -> tuple[Self | None, str]:
         """The wallet, or what is wrong."""
-        from eth_account import Account
-
         try:
-            keystore = json.loads(text)
+            keystore = jsontext.loads(text)
         except (ValueError, RecursionError):
             keystore = None
         if not isinstance(keystore, dict):
@@ -179,7 +177,7 @@ class Wallet:
         if reason:
             return None, f"{_named(path)}: {reason}"
         try:
-            made = cls._from_key(bytes(Account.decrypt(keystore, password)))
+            made = cls._from_key(bytes(_accounts().decrypt(keystore, password)))
         except ValueError as error:
             is_wrong = "MAC" in str(error)
             reason = "the password is wrong" if is_wrong else "no keystore that we know"
@@ -224,6 +222,16 @@ def _read(path: str | PathLike[str]) -> tuple[str, str]:
         return data.decode(), ""
     except UnicodeDecodeError:
         return "", "it is no text"
+
+
+def _accounts() -> type[Account]:
+    """eth-account's maker of accounts, without what importing it does to all else: a
+    package that it brings raises the limit of recursion beyond what the stack holds."""
+    limit = sys.getrecursionlimit()
+    from eth_account import Account
+
+    sys.setrecursionlimit(limit)
+    return Account
 
 
 def _named(place: str | PathLike[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from argparse import ArgumentTypeError
@@ -10,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codec import jsontext
 from codec.cli.options import UsageError, read_signer
 from codec.periods import interval_ns
 
@@ -156,8 +156,8 @@ def read_errors(paths: Sequence[str]) -> tuple[Any, ...]:
     entries: list[Any] = []
     for path in paths:
         try:
-            document = json.loads(Path(path).read_text("utf-8"))
-        except ValueError as error:
+            document = jsontext.loads(Path(path).read_text("utf-8"))
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"--abi: {path} is no JSON: {error}") from None
         if isinstance(document, dict):
             document = document.get("abi")
@@ -206,7 +206,7 @@ def _value(kind: str, given: Any, payload: object) -> Any:
 
     array = _ARRAY.fullmatch(kind)
     if array or kind.startswith("("):
-        items = json.loads(given) if isinstance(given, str) else given
+        items = jsontext.loads(given) if isinstance(given, str) else given
         if not isinstance(items, list):
             raise TypeError
         kinds = [array[1]] * len(items) if array else read_signature(f"f{kind}").types

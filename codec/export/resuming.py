@@ -8,6 +8,7 @@ import os
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
+from codec import jsontext
 from codec.errors import ExportError, RecordingError
 from codec.known import read_known_signers
 from codec.recording import read_index
@@ -133,7 +134,7 @@ class DoneList:
         sync_file(self._fd)
         sync_folder(self._folder)
         self._ends_well = True
-        self.records.append(json.loads(record))
+        self.records.append(jsontext.loads(record))
 
     def is_ours(self, output: str) -> bool:
         """Whether an earlier run has made that file."""
@@ -142,8 +143,8 @@ class DoneList:
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
-    except ValueError:
+        record = jsontext.loads(line)
+    except (ValueError, RecursionError):
         return None
     is_whole = isinstance(record, dict) and set(record) >= _FIELDS
     return cast("dict[str, Any]", record) if is_whole else None

@@ -12,6 +12,7 @@ from operator import index
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from codec import jsontext
 from codec.feeds.words import shown
 from codec.periods import CHANNELS
 
@@ -154,7 +155,7 @@ def read_reply(message: bytes) -> Reply:
     """
     beginning = shown(message)
     try:
-        fields = json.loads(message) if len(message) <= _REPLY_MAX else None
+        fields = jsontext.loads(message) if len(message) <= _REPLY_MAX else None
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):

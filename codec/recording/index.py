@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import codec
+from codec import jsontext
 from codec.errors import RecordingError
 from codec.recording.disk import sync_folder, write_whole
 from codec.recording.naming import index_path
@@ -179,8 +180,8 @@ def read_index(path: Path) -> Index | None:
 def parse_index(data: bytes, place: str) -> Index:
     """The index that those bytes of a file are. Raises RecordingError."""
     try:
-        values = json.loads(data)
-    except ValueError as error:
+        values = jsontext.loads(data)
+    except (ValueError, RecursionError) as error:
         raise RecordingError(f"{place}: this is no index: {error}") from error
     try:
         if (values.pop("format"), values.pop("version")) != (_FORMAT, _VERSION):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
 from picows import WSMsgType
 
+from codec import jsontext
 from codec.simulator.frames import PONG, close_frame, frame
 from codec.simulator.wire import Wire
 
@@ -109,7 +109,7 @@ class Connection(Wire):
         except UnicodeDecodeError:
             return self.close(1007, "text is not UTF-8")
         try:
-            item = json.loads(text)
+            item = jsontext.loads(text)
         except (ValueError, RecursionError):
             item = text
         self.received.append(item)

@@ -6,6 +6,8 @@ import copy
 import json
 import logging
 import pickle
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -351,3 +353,14 @@ def test_nothing_is_logged(
     secret = write(tmp_path / "password", PASSWORD)
     Wallet.from_file(path, password_file=secret).sign(TRANSACTION)
     assert not any(secret in caplog.text for secret in secrets_of(KEY))
+
+
+def test_importing_what_signs_leaves_the_limit_of_recursion_alone() -> None:
+    code = (
+        "import sys; from codec.chain import Wallet; limit = sys.getrecursionlimit();"
+        "Wallet.from_key(b'1' * 32); print(limit == sys.getrecursionlimit())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"

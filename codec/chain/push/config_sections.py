@@ -3,12 +3,12 @@ checked."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codec import jsontext
 from codec.chain.calldata import VERIFY_AND_DESERIALIZE, Target
 from codec.chain.push.config_args import read_args
 from codec.chain.push.config_values import (
@@ -262,8 +262,8 @@ def _file(section: Section, text: str) -> Path:
 def _abi_errors(section: Section, text: str) -> list[Any]:
     """The errors of a JSON ABI, which may be a compiler's whole output."""
     try:
-        abi = json.loads(_file(section, text).read_text("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        abi = jsontext.loads(_file(section, text).read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{text} is no JSON: {error}") from None
     entries = abi.get("abi") if isinstance(abi, dict) else abi
     if not isinstance(entries, list):
