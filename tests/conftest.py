@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,14 @@ from codec import _core, reference
 # tests start would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_LIMIT = sys.getrecursionlimit()
+
+
+def pytest_collection_finish() -> None:
+    """What eth-account brings raises the limit beyond what the stack holds."""
+    sys.setrecursionlimit(_LIMIT)
+
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile(

@@ -13,6 +13,7 @@ from codec.reference.model import Fault
 Pairs: TypeAlias = tuple[tuple[str, Any], ...]
 Step: TypeAlias = str | int  # a key of an object, or an index of an array
 _MAX_DEPTH = 64
+_PARSED_DEPTH = 200
 _SKIP_SPACE = re.compile(r"[ \t\n\r]*")
 _BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"?|NaN|Infinity', re.DOTALL)
@@ -43,31 +44,38 @@ _JSON = json.JSONDecoder(
 
 def parse(text: str) -> Pairs:
     """The members of the object that `text` is; too_deep and invalid_json here."""
+    # The parser must see no more levels than the stack holds, whatever the limit of
+    # recursion is; what comes before them may still be wrong in another way.
     try:
-        return cast("Pairs", _JSON.decode(text))
+        return cast("Pairs", _JSON.decode(text[: _end_of_level(text, _PARSED_DEPTH)]))
     except json.JSONDecodeError as exc:
         end = exc.pos
     except _ConstantFound:
         end = next(m.start() for m in _CONSTANT.finditer(text) if m[0][0] != '"')
-    except RecursionError:
-        check_depth(text)
-        raise
     check_depth(text, end)
     raise Fault(ErrorCode.INVALID_JSON, byte_offset(text, end))
 
 
 def check_depth(text: str, end: int | None = None) -> None:
     """Raise where a level too many opens in text[:end], a beginning of valid JSON."""
-    if text.count("{") + text.count("[") <= _MAX_DEPTH:
-        return
-    depth = 0
+    at = _end_of_level(text, _MAX_DEPTH, end)
+    if at is not None:
+        raise Fault(ErrorCode.TOO_DEEP, byte_offset(text, at))
+
+
+def _end_of_level(text: str, depth: int, end: int | None = None) -> int | None:
+    """Where in text[:end] a level below that depth opens; None for nowhere."""
+    if text.count("{") + text.count("[") <= depth:
+        return None
+    level = 0
     for token in _BRACKET.finditer(text, 0, len(text) if end is None else end):
         if token[0] in "{[":
-            depth += 1
-            if depth > _MAX_DEPTH:
-                raise Fault(ErrorCode.TOO_DEEP, byte_offset(text, token.start()))
+            level += 1
+            if level > depth:
+                return token.start()
         elif token[0] in "}]":
-            depth -= 1
+            level -= 1
+    return None
 
 
 def find_value(text: str, *path: Step) -> int:
