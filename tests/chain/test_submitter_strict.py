@@ -230,7 +230,7 @@ class NoFiller(StrictNode):
             self.n_fillers += is_filler
             self.n_sent += 1
             if self.n_sent == 1 or (is_filler and self.is_poor):
-                time.sleep(0.3 if self.n_sent == 1 else 0.0)
+                time.sleep(1.5 if self.n_sent == 1 else 0.0)
                 return refusal(request, "insufficient funds for gas * price + value")
         return refusal(request, "no prices") if is_price else super().answer(request)
 
@@ -243,7 +243,9 @@ def refusal(request: dict[str, Any], text: str) -> dict[str, Any]:
 def test_a_hole_that_cannot_be_filled_is_tried_again_without_haste() -> None:
     async def main() -> None:
         async with submitting(node, on.target, poll_s=0.2) as submitter:
-            first, second = map(submitter.submit, given)
+            first = submitter.submit(given[0])
+            await until(lambda: node.n_sent == 1)
+            second = submitter.submit(given[1])
             assert (await first).state == "refused"
             await asyncio.sleep(2.0)
             assert 1 <= node.n_fillers <= 5
@@ -263,7 +265,9 @@ def test_a_hole_that_cannot_be_filled_is_tried_again_without_haste() -> None:
 def test_a_hole_is_filled_though_there_were_no_prices_and_no_new_head() -> None:
     async def main() -> None:
         async with submitting(node, on.target, poll_s=0.1) as submitter:
-            first, second = map(submitter.submit, given)
+            first = submitter.submit(given[0])
+            await until(lambda: node.n_sent == 1)
+            second = submitter.submit(given[1])
             await until(lambda: second.nonce is not None and first.nonce is not None)
             node.has_prices = False
             assert (await first).state == "refused"
