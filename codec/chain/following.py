@@ -155,10 +155,8 @@ class Follower:
                 fee_wei = await self._verifier.fee_wei(refresh=True)
                 value_wei = max(value_wei, fee_wei)
         except ChainError:
-            await self._heads.changed.wait(
-                self._limits.poll_s
-            )  # it will be asked for again
-            return
+            await self._heads.changed.wait(self._limits.poll_s)
+            return  # it will be asked for again
         fees = bump(
             track.newest.fees,
             quoted,

@@ -110,11 +110,11 @@ def run(args: Namespace) -> int:
 
 
 def _push(args: Namespace, config: PushConfig) -> int:
+    from codec.cli.background import until_signalled
     from codec.cli.live import LiveOptions
     from codec.cli.logs import logging_to
     from codec.cli.push_view import PushView
     from codec.cli.pushing import Pushing
-    from codec.cli.reading import until_signalled
 
     is_live = sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     if is_live:

@@ -1,15 +1,14 @@
-"""A pusher on a thread of its own, made of a configuration."""
+"""A pusher beside a command, made of a configuration."""
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from codec.chain import Budget, Pusher, Rpc, Submitter
-from codec.cli.reading import log_loop_faults
+from codec.cli.background import Background
 from codec.feeds import ConnectionSettings, FastFeed
 
 if TYPE_CHECKING:
@@ -22,25 +21,22 @@ if TYPE_CHECKING:
 __all__ = ["Pushing"]
 
 
-class Pushing:
-    """Pushes as long as the `with` lasts, so that no terminal holds it up.
+class Pushing(Background):
+    """Pushes as long as the `with` lasts.
 
-    end: set when it has ended by itself; `failure` says why. unresolved: what was out
-    at the end. metrics_port: where metrics are served, from before the first push on.
+    end: set when it has ended by itself. unresolved: what was out at the end.
+    metrics_port: where metrics are served, from before the first push on.
     """
 
     def __init__(
         self, config: PushConfig, end: threading.Event, *, is_dry: bool
     ) -> None:
+        super().__init__(self._push, "pushing", end)
         self._pusher: Pusher | None = None
-        self.failure: BaseException | None = None
         self.metrics_port: int | None = None
         self._config = config
-        self._end = end
         self._is_dry = is_dry
         self._made = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="pushing", daemon=True)
 
     @property
     def unresolved(self) -> Push | None:
@@ -49,37 +45,25 @@ class Pushing:
 
     def __enter__(self) -> Pusher:
         """Raises what kept the pusher from being made."""
-        self._thread.start()
+        self.start()
         self._made.wait()
         if self._pusher is None:
             self._thread.join()
-            assert self.failure is not None
-            raise self.failure
+            self.check()
+        assert self._pusher is not None
         return self._pusher
 
     def __exit__(self, *_: object) -> None:
         assert self._pusher is not None
-        with suppress(RuntimeError):  # the loop has ended by itself
-            self._loop.call_soon_threadsafe(self._pusher.stop)
-        self._thread.join()
-
-    def check(self) -> None:
-        """Raises what ended it."""
-        if self.failure is not None:
-            raise self.failure
+        self.stop(self._pusher.stop)
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                runner.run(self._push())
-        except BaseException as error:
-            self.failure = error
+            super()._run()
         finally:
             self._made.set()
-            self._end.set()
 
     async def _push(self) -> None:
-        log_loop_faults()
         config = self._config
         async with (
             Rpc(

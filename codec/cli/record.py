@@ -78,9 +78,10 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
 def run(args: Namespace) -> int:
     """Records until it is told to end; 1 where anything was lost."""
     require("picows", "feeds")
+    from codec.cli.background import until_signalled
     from codec.cli.live import live_options, make_feed, open_source
     from codec.cli.logs import logging_to
-    from codec.cli.reading import Reading, until_signalled
+    from codec.cli.reading import Reading
 
     options = live_options(args)
     if options.output is None:

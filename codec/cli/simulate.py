@@ -133,7 +133,7 @@ def run(args: Namespace) -> int:
 
 
 async def _serve(simulator: Simulator, token: str, args: Namespace) -> int:
-    from codec.cli.reading import log_loop_faults
+    from codec.cli.background import log_loop_faults
 
     end = asyncio.Event()
     loop = asyncio.get_running_loop()

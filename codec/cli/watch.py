@@ -118,10 +118,11 @@ def watch(
 
     Raises what ends the feed, UsageError for options that make no sense.
     """
+    from codec.cli.background import until_signalled
     from codec.cli.board import Board
     from codec.cli.live import make_feed, open_source
     from codec.cli.logs import logging_to
-    from codec.cli.reading import Reading, until_signalled
+    from codec.cli.reading import Reading
     from codec.cli.watch_view import View
     from codec.cli.window import Window
 
