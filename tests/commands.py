@@ -75,11 +75,15 @@ def run(*args: object, token: str = TOKEN) -> subprocess.CompletedProcess[str]:
 def started(*args: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
     """A command that runs until it is ended."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, args)],
-        env=environment(STORK_TOKEN=TOKEN),
-        **(pipes | options),
-    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
+    try:
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, args)],
+            env=environment(STORK_TOKEN=TOKEN),
+            **(pipes | options),
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
     try:
         yield process
     finally:

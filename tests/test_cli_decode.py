@@ -274,9 +274,12 @@ def test_wrong_usage(
     assert files(path.parent) == ["a.ndjson"]
 
 
+# Nobody may not even look where the packages are.
 AS_NOBODY = f"""
 import os, sys
 from codec.cli import main
+from codec.cli.terminal import console
+console().print(end="")
 source, warm, *argv = sys.argv[1:]
 assert main(["decode", source, "-o", warm]) == 0  # all is imported
 print("now", file=sys.stderr)
