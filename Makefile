@@ -53,10 +53,11 @@ bench: $(VENV)/built ## measure, and write bench/results/
 # what tests Python alone, or commands, whose compiled parts have tests of their own.
 ASAN := build/asan
 LIBASAN = $(shell $(CC) -print-file-name=libasan.so)
-ASAN_IGNORED := $(foreach name,c bench demo layers readme evm* cli* recording* simulator* \
+ASAN_IGNORED := $(foreach name,c bench bench_aggregator demo layers readme evm* cli* recording* simulator* \
 	taxonomy* asset* export* summary dask* examples known_crafted,$(wildcard tests/test_$(name).py)) \
-	$(foreach name,absence checks conflation duplicates endpoint events logs metrics proxy reconnects \
-	recorded_feed reports retry soak stork_fast words,tests/feeds/test_$(name).py) tests/chain
+	$(foreach name,absence aggregator_checks aggregator_protocol \
+	aggregator_publisher checks conflation duplicates endpoint events logs metrics proxy reconnects \
+	publishing pusher_machine pusher_protocol recorded_feed reports retry shuriken* soak stork_fast words,tests/feeds/test_$(name).py) tests/chain
 LIBSTDCXX = $(shell $(CC) -print-file-name=libstdc++.so.6)
 
 asan: $(VENV)/built ## the test suite with AddressSanitizer and UBSan in the core
@@ -74,7 +75,7 @@ asan: $(VENV)/built ## the test suite with AddressSanitizer and UBSan in the cor
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS := -std=c11 -O1 -g -fno-strict-aliasing -D_DEFAULT_SOURCE -pthread \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-FUZZ_SOURCES := tests/c/fuzz.c tests/c/invariants.c
+FUZZ_SOURCES := tests/c/fuzz.c tests/c/invariants.c tests/c/aggregator_invariants.c
 
 build/fuzz/fuzz: $(FUZZ_SOURCES) $(wildcard tests/c/*.h src_c/*.[ch])
 	@mkdir -p build/fuzz

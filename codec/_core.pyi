@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, Literal, Self, SupportsIndex, TypeVar, final
+from typing import Any, Generic, Literal, Protocol, Self, SupportsIndex, TypeVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -290,3 +290,46 @@ def fill_bars(
 def find_gaps(
     messages: BatchBase | NDArray[Any], period_ns: int, ahead_ns: int
 ) -> NDArray[np.void]: ...
+
+@disjoint_base
+class SymbolTable:
+    @property
+    def names(self) -> list[str]: ...
+    def add(self, name: str) -> int: ...
+    def find(self, name: str) -> int | None: ...
+
+@disjoint_base
+class AggregatorRows: ...
+
+@disjoint_base
+class Claims:
+    def run(self) -> None: ...
+
+class _Keys(Protocol):
+    def take(self) -> tuple[KnownKeys | None, NDArray[np.uint64]]: ...
+    def learn(
+        self,
+        addresses: NDArray[np.uint8],
+        digests: NDArray[np.uint8],
+        signatures: NDArray[np.uint8],
+    ) -> None: ...
+
+def aggregator_decode(
+    messages: object,
+    is_lines: bool,
+    on_error: str,
+    threads: SupportsIndex,
+    symbols: SymbolTable,
+    library: Secp256k1,
+    trusted: bytes | None,
+    keys: _Keys,
+    checks: bool = True,
+) -> tuple[
+    NDArray[np.void],
+    NDArray[np.void],
+    NDArray[np.void],
+    NDArray[np.void],
+    NDArray[np.void],
+    NDArray[np.void],
+    NDArray[np.uint8],
+]: ...

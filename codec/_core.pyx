@@ -23,7 +23,15 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport (
+    INT64_MAX,
+    UINT64_MAX,
+    int64_t,
+    uint8_t,
+    uint16_t,
+    uint32_t,
+    uint64_t,
+)
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -197,6 +205,51 @@ cdef extern from "codec.h" nogil:
     void codec_eip191_digest(uint8_t *, const uint8_t *, ptrdiff_t, size_t)
 
     enum:
+        CODEC_NAME_LEN_MAX
+
+    ctypedef struct codec_symbols:
+        uint64_t seed
+        size_t n
+
+    void codec_symbols_release(codec_symbols *)
+    int codec_symbols_add(codec_symbols *, const uint8_t *, size_t, uint32_t *)
+    codec_span codec_symbols_name(const codec_symbols *, size_t)
+    void codec_symbols_truncate(codec_symbols *, size_t)
+
+    ctypedef struct codec_aggregator:
+        codec_symbols *symbols
+        codec_buffer messages, aggregates, aggregate_signatures, publishers
+        codec_buffer publisher_signatures, errors, text, scratch
+        size_t n_messages, n_aggregates, n_publishers, n_errors, text_len
+
+    void codec_aggregator_release(codec_aggregator *)
+    void codec_aggregator_trim(codec_aggregator *)
+    int codec_aggregator_spans(
+        codec_aggregator *, const codec_span *, size_t, uint64_t, bint)
+    int codec_aggregator_lines(codec_aggregator *, const uint8_t *, size_t, bint)
+    int codec_aggregator_check(codec_aggregator *)
+
+    ctypedef struct codec_claims:
+        const codec_secp256k1 *lib
+        const codec_known_key *known
+        size_t n_known
+        const void *path
+        size_t n, n_blocks, n_found
+        uint8_t *digests
+        uint8_t *signatures
+        codec_signer *signers
+        uint32_t *blocks
+
+    int codec_claims_gather(
+        codec_claims *, const codec_aggregator *, size_t, size_t, size_t)
+    void codec_claims_release(codec_claims *)
+    bint codec_claims_work(codec_claims *, size_t, void *)
+    size_t codec_claims_workspace_len(const codec_claims *)
+    void codec_claims_stop(codec_claims *)
+    void codec_claims_settle(
+        codec_claims *, codec_aggregator *, const uint8_t *, size_t)
+
+    enum:
         CODEC_NOTICE_KINDS
         CODEC_AGE_BUCKETS
         CODEC_MAP_MIN
@@ -285,6 +338,35 @@ cdef extern from *:
         offsetof(codec_bar, close), offsetof(codec_bar, last),
         offsetof(codec_bar, count), offsetof(codec_bar, first_ns),
         offsetof(codec_bar, last_ns), sizeof(codec_bar)};
+    #define AT(f) offsetof(codec_aggregator_message, f)
+    OFFSETS(codec_aggregator_message) = {
+        AT(receive_ns), AT(text_offset), AT(text_len), AT(first_aggregate),
+        AT(aggregate_count), sizeof(codec_aggregator_message)};
+    #undef AT
+    #define AT(f) offsetof(codec_aggregate, f)
+    OFFSETS(codec_aggregate) = {
+        AT(value), AT(timestamp_ns), AT(outer_timestamp_ns), AT(message), AT(symbol),
+        AT(first_publisher), AT(publisher_count), AT(signer), AT(trigger),
+        AT(signature_type), AT(signature), AT(msg_hash), AT(encoded_asset_id),
+        AT(merkle_root), AT(consistency), AT(verified), sizeof(codec_aggregate)};
+    #undef AT
+    #define AT(f) offsetof(codec_aggregate_signature, f)
+    OFFSETS(codec_aggregate_signature) = {
+        AT(rsv), AT(rsv) + 32, AT(rsv) + 64, AT(public_key), AT(msg_hash),
+        AT(encoded_asset_id), AT(publisher_merkle_root), AT(checksum), AT(digest),
+        sizeof(codec_aggregate_signature)};
+    #undef AT
+    #define AT(f) offsetof(codec_publisher_price, f)
+    OFFSETS(codec_publisher_price) = {
+        AT(value), AT(timestamp_ns), AT(aggregate), AT(symbol), AT(publisher),
+        AT(signature_type), AT(signature), AT(msg_hash), AT(verified),
+        sizeof(codec_publisher_price)};
+    #undef AT
+    #define AT(f) offsetof(codec_publisher_signature, f)
+    OFFSETS(codec_publisher_signature) = {
+        AT(rsv), AT(rsv) + 32, AT(rsv) + 64, AT(public_key), AT(msg_hash), AT(leaf),
+        AT(digest), sizeof(codec_publisher_signature)};
+    #undef AT
     static inline void object_store(PyObject **place, PyObject *object) {
         PyObject *old = *place;
         Py_INCREF(object);
@@ -307,6 +389,11 @@ cdef extern from *:
     const size_t codec_notice_offsets[7]
     const size_t codec_gap_offsets[5]
     const size_t codec_bar_offsets[12]
+    const size_t codec_aggregator_message_offsets[6]
+    const size_t codec_aggregate_offsets[17]
+    const size_t codec_aggregate_signature_offsets[10]
+    const size_t codec_publisher_price_offsets[10]
+    const size_t codec_publisher_signature_offsets[8]
     void object_store(PyObject **, object)
     ctypedef struct busy_flag:
         pass
@@ -342,6 +429,15 @@ def struct_offsets():
         "NOTICE_DTYPE": [codec_notice_offsets[i] for i in range(7)],
         "GAP_DTYPE": [codec_gap_offsets[i] for i in range(5)],
         "BAR_DTYPE": [codec_bar_offsets[i] for i in range(12)],
+        "AGGREGATOR_MESSAGE_DTYPE": [
+            codec_aggregator_message_offsets[i] for i in range(6)],
+        "AGGREGATE_DTYPE": [codec_aggregate_offsets[i] for i in range(17)],
+        "AGGREGATE_SIGNATURE_DTYPE": [
+            codec_aggregate_signature_offsets[i] for i in range(10)],
+        "PUBLISHER_PRICE_DTYPE": [
+            codec_publisher_price_offsets[i] for i in range(10)],
+        "PUBLISHER_SIGNATURE_DTYPE": [
+            codec_publisher_signature_offsets[i] for i in range(8)],
     }
 
 
@@ -386,3 +482,4 @@ include "_core_monitor.pxi"
 include "_core_table.pxi"
 include "_core_latest.pxi"
 include "_core_bars.pxi"
+include "_core_aggregator.pxi"

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from codec import _core
 from codec.addresses import checksum_address
+from codec.arrow_arrays import (
+    TIME,
+    VALUE,
+    WORD,
+    Overflow,
+    as_array,
+    as_bools,
+    as_fitting,
+    as_nulls,
+    as_words,
+    fits_decimal,
+)
 from codec.dtypes import MESSAGE_DTYPE, SIGNER_DTYPE, UPDATE_DTYPE
-from codec.errors import MissingDependencyError, RangeError
+from codec.errors import MissingDependencyError
 
 try:
     import pyarrow as pa
@@ -22,8 +34,6 @@ except ImportError as error:
     ) from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas
     import polars
     from numpy.typing import NDArray
@@ -39,14 +49,7 @@ __all__ = [
     "to_arrow",
 ]
 
-Overflow: TypeAlias = Literal["raise", "null"]
-
-_TIME = pa.timestamp("ns", "UTC")
-_VALUE = pa.decimal128(38, 18)
-_WORD = pa.dictionary(pa.int32(), pa.string())
 _NO_STATUS = 255
-# The halves of 10^38 - 1, the greatest value of 38 digits.
-_MOST_HI, _MOST_LO = divmod(10**38 - 1, 2**64)
 
 
 @cache
@@ -65,20 +68,20 @@ def schema(
     """
     may_lack = overflow == "null"
     fields = [
-        pa.field("timestamp", _TIME, nullable=may_lack),
+        pa.field("timestamp", TIME, nullable=may_lack),
         pa.field("taxonomy_id", pa.uint16(), nullable=False),
         pa.field("asset_id", pa.uint16(), nullable=False),
     ]
     if taxonomy:
-        fields.append(pa.field("symbol", _WORD))
-    fields.append(pa.field("value", _VALUE, nullable=may_lack))
+        fields.append(pa.field("symbol", WORD))
+    fields.append(pa.field("value", VALUE, nullable=may_lack))
     if value_float:
         fields.append(pa.field("value_float", pa.float64(), nullable=False))
     fields.append(pa.field("market_status", pa.uint8()))
     if messages:
-        fields.append(pa.field("receive_timestamp", _TIME))
+        fields.append(pa.field("receive_timestamp", TIME))
     if signers:
-        fields.append(pa.field("signer", _WORD))
+        fields.append(pa.field("signer", WORD))
         fields.append(pa.field("verified", pa.bool_(), nullable=False))
     return pa.schema(fields)
 
@@ -144,17 +147,17 @@ def columns_to_arrow(
         raise ValueError("signers, verified and messages belong together")
     arrays = {
         "timestamp": _times(columns, overflow),
-        "taxonomy_id": _array(pa.uint16(), columns.taxonomy_id),
-        "asset_id": _array(pa.uint16(), columns.asset_id),
+        "taxonomy_id": as_array(pa.uint16(), columns.taxonomy_id),
+        "asset_id": as_array(pa.uint16(), columns.asset_id),
         "value": _values(columns, overflow),
         "market_status": _statuses(columns.market_status),
     }
     if taxonomy is not None:
         places = taxonomy.index(columns.taxonomy_id, columns.asset_id)
-        arrays["symbol"] = _words(places, taxonomy.symbols)
+        arrays["symbol"] = as_words(places, taxonomy.symbols)
     if value_float:
         floats = _core.values_to_float(columns.value)
-        arrays["value_float"] = _array(pa.float64(), floats)
+        arrays["value_float"] = as_array(pa.float64(), floats)
     if messages is not None:
         counts = _update_counts(messages, len(columns))
         arrays["receive_timestamp"] = _receive_times(messages, len(columns), overflow)
@@ -223,64 +226,15 @@ def _update_counts(messages: NDArray[Any], n_updates: int) -> NDArray[np.uint32]
     return counts
 
 
-def _array(
-    dtype: pa.DataType, data: NDArray[Any], valid: NDArray[np.bool_] | None = None
-) -> pa.Array:
-    """An Arrow array over numpy's memory; where not `valid`, null. (pa.array would take
-    it as well, but imports pandas, if that is there.)"""
-    bits, n_null = None, 0
-    if valid is not None:
-        bits = _bits(valid)
-        n_null = len(data) - int(np.count_nonzero(valid))
-    buffers = [bits, pa.py_buffer(data)]
-    return pa.Array.from_buffers(dtype, len(data), buffers, n_null)
-
-
-def _bits(bools: NDArray[np.bool_]) -> pa.Buffer:
-    return pa.py_buffer(np.packbits(bools, bitorder="little"))
-
-
-def _bools(bools: NDArray[np.bool_]) -> pa.Array:
-    return pa.Array.from_buffers(pa.bool_(), len(bools), [None, _bits(bools)])
-
-
-def _nulls(dtype: pa.DataType, data: NDArray[Any]) -> pa.Array:
-    """Nulls only; the data stands for what is never looked at."""
-    n = len(data)
-    bits = pa.py_buffer(np.zeros((n + 7) // 8, np.uint8))
-    return pa.Array.from_buffers(dtype, n, [bits, pa.py_buffer(data)], n)
-
-
 def _times(columns: _core.Columns, overflow: Overflow) -> pa.Array:
     times = columns.timestamp_ns
-    return _fitting(_TIME, times, times < 2**63 if columns.is_wide else None, overflow)
+    return as_fitting(TIME, times, times < 2**63 if columns.is_wide else None, overflow)
 
 
 def _values(columns: _core.Columns, overflow: Overflow) -> pa.Array:
-    values, fits = columns.value, None
-    if columns.is_wide:
-        hi = values["hi"]
-        lo = values["lo"]
-        # |x| of a negative x is ~x + 1, whose halves are ~hi and ~lo but for the 1.
-        fits = (hi < _MOST_HI) & (hi > ~_MOST_HI)
-        fits |= (hi == _MOST_HI) & (lo <= _MOST_LO)
-        fits |= (hi == ~_MOST_HI) & (~lo < _MOST_LO)
-    return _fitting(_VALUE, values, fits, overflow)
-
-
-def _fitting(
-    dtype: pa.DataType,
-    data: NDArray[Any],
-    fits: NDArray[np.bool_] | None,
-    overflow: Overflow,
-) -> pa.Array:
-    if fits is None or fits.all():
-        return _array(dtype, data)
-    if overflow == "raise":
-        i = int(np.argmin(fits))
-        number = _core.values_to_int(data[i : i + 1])[0] if dtype == _VALUE else data[i]
-        raise RangeError(i, f"{number} does not fit {dtype}, unless overflow='null'")
-    return _array(dtype, data, fits)
+    values = columns.value
+    fits = fits_decimal(values) if columns.is_wide else None
+    return as_fitting(VALUE, values, fits, overflow)
 
 
 def _receive_times(
@@ -288,21 +242,21 @@ def _receive_times(
 ) -> pa.Array:
     of_messages = messages["receive_ns"]
     if not of_messages.any():
-        return _nulls(_TIME, np.zeros(n_updates, np.int64))
+        return as_nulls(TIME, np.zeros(n_updates, np.int64))
     times = _core.receive_times(messages, n_updates)
     fits = times < 2**63 if int(of_messages.max()) >= 2**63 else None
     if of_messages.all():
-        return _fitting(_TIME, times, fits, overflow)
-    _fitting(_TIME, times, fits, overflow)
+        return as_fitting(TIME, times, fits, overflow)
+    as_fitting(TIME, times, fits, overflow)
     known = times != 0
-    return _array(_TIME, times, known if fits is None else known & fits)
+    return as_array(TIME, times, known if fits is None else known & fits)
 
 
 def _statuses(statuses: NDArray[np.uint8]) -> pa.Array:
     if len(statuses) and statuses.min() == _NO_STATUS:
-        return _nulls(pa.uint8(), statuses)
+        return as_nulls(pa.uint8(), statuses)
     known = statuses != _NO_STATUS
-    return _array(pa.uint8(), statuses, None if known.all() else known)
+    return as_array(pa.uint8(), statuses, None if known.all() else known)
 
 
 def _signers(signers: NDArray[Any], counts: NDArray[np.uint32]) -> pa.Array:
@@ -313,24 +267,11 @@ def _signers(signers: NDArray[Any], counts: NDArray[np.uint32]) -> pa.Array:
     named = unique["status"] == 0
     words = np.where(named, np.cumsum(named) - 1, -1).astype(np.int32)
     names = [checksum_address(address) for address in unique["address"][named]]
-    return _words(np.repeat(words[places], counts), names)
+    return as_words(np.repeat(words[places], counts), names)
 
 
 def _verified(verified: NDArray[np.bool_], counts: NDArray[np.uint32]) -> pa.Array:
     rows = _rows(verified, "verified", np.dtype(np.bool_))
     if len(rows) != len(counts):
         raise ValueError(f"{len(rows)} verified for {len(counts)} messages")
-    return _bools(np.repeat(rows, counts))
-
-
-def _words(places: NDArray[np.int32], words: Sequence[str]) -> pa.Array:
-    known = places >= 0
-    index = _array(pa.int32(), places, None if known.all() else known)
-    return pa.DictionaryArray.from_arrays(index, _strings(words))
-
-
-def _strings(words: Sequence[str]) -> pa.Array:
-    texts = [word.encode() for word in words]
-    ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
-    buffers = pa.py_buffer(ends), pa.py_buffer(b"".join(texts))
-    return pa.StringArray.from_buffers(len(texts), *buffers)
+    return as_bools(np.repeat(rows, counts))

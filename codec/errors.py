@@ -1,7 +1,7 @@
 """The exception tree, and the codes by which a fault in the input is named.
 
-docs/messages.md and docs/signatures.md say which input gets which code, and at which
-byte.
+docs/messages.md, docs/aggregator.md and docs/signatures.md say which input gets which
+code, and at which byte.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ __all__ = [
     "MessageError",
     "MissingDependencyError",
     "NodeError",
+    "PayloadError",
     "PushConfigError",
     "RangeError",
     "RecordingError",
@@ -72,6 +73,9 @@ class ErrorCode(IntEnum):
     HIGH_S = 22
     NO_POINT = 23
     WRONG_SIGNER = 24
+    UNTRUSTED_SIGNER = 25
+    MISMATCH = 26
+    UNSUPPORTED_SIGNATURE_TYPE = 27
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -92,28 +96,31 @@ _DESCRIPTIONS = {
     ErrorCode.INVALID_JSON: "not a JSON object: the text goes wrong here, or ends",
     ErrorCode.TOO_DEEP: "objects and arrays nest more than 64 deep",
     ErrorCode.DUPLICATE_KEY: "a key stands twice in one object",
-    ErrorCode.NOT_DATA: "a message of another type than signed_ecdsa or unsigned",
-    ErrorCode.MISSING_FIELD: (
-        "a field is missing (signed_ecdsa has p; unsigned tax, ts, a; an entry id, v)"
-    ),
+    ErrorCode.NOT_DATA: "a message of a type that carries no prices",
+    ErrorCode.MISSING_FIELD: "a field is missing that messages of this type have",
     ErrorCode.WRONG_TYPE: "a field has a value of the wrong JSON type",
     ErrorCode.INVALID_NUMBER: "not a plain decimal integer",
     ErrorCode.OUT_OF_RANGE: "an integer outside the range of its field",
     ErrorCode.INVALID_HEX: "not a hexadecimal digit",
     ErrorCode.ODD_HEX: "an odd number of hexadecimal digits",
-    ErrorCode.INVALID_LENGTH: "the payload's length fits no whole number of records",
+    ErrorCode.INVALID_LENGTH: "a length that no payload, or no such field, can have",
     ErrorCode.UNKNOWN_VERSION: "a payload version other than 2",
     ErrorCode.UNKNOWN_MASK: "an attribute mask with an unknown bit or without price",
     ErrorCode.INVALID_RECEIVE_TIME: (
         "the receive time has a leading zero or does not fit uint64"
     ),
-    ErrorCode.TOO_LARGE: "more than 4,294,967,295 bytes of payload, or entries",
+    ErrorCode.TOO_LARGE: (
+        "more bytes or entries than can be counted, or a name that finds no place"
+    ),
     ErrorCode.UNSIGNED: "the message carries no signature",
     ErrorCode.INVALID_V: "the recovery id v is neither 0 nor 1",
     ErrorCode.SCALAR_RANGE: "r or s is zero, or not below the group order n",
     ErrorCode.HIGH_S: "s is above n / 2",
     ErrorCode.NO_POINT: "no public key belongs to this r, s and v",
     ErrorCode.WRONG_SIGNER: "signed by another key, or changed since it was signed",
+    ErrorCode.UNTRUSTED_SIGNER: "signed well, but by none of the signers asked for",
+    ErrorCode.MISMATCH: "not what the fields beside it give",
+    ErrorCode.UNSUPPORTED_SIGNATURE_TYPE: "a signature that cannot be checked here",
 }
 
 
@@ -204,6 +211,21 @@ class FeedProtocolError(FeedError):
 
 class FeedAuthError(FeedError):
     """The other side refused the credentials."""
+
+
+class PayloadError(FeedError, ValueError):
+    """A payload of a stream that is no JSON object, or costs too much to read.
+
+    stream: its id. reason: in words.
+    """
+
+    def __init__(self, stream: str, reason: str) -> None:
+        self.stream = stream
+        self.reason = reason
+        super().__init__(stream, reason)
+
+    def __str__(self) -> str:
+        return f"{self.stream}: {self.reason}"
 
 
 class RecordingError(CodecError):
@@ -367,9 +389,9 @@ class RevertedError(ChainError):
 
 
 class RefusedError(ChainError):
-    """A payload was refused before it was sent.
+    """A payload, or price updates, were refused before they were sent.
 
-    result: the `codec.chain.Preflight` that says why.
+    result: the `codec.chain.Forecast` that says why.
     """
 
     def __init__(self, result: Any) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["is_deeper", "loads"]
+__all__ = ["is_deeper", "is_too_deep", "loads"]
 
 # Far less than the interpreter's usual limit, and more than anything of use.
 _MOST_DEEP = 200
@@ -25,6 +25,15 @@ def loads(text: str | bytes, **arguments: Any) -> Any:
     if is_deeper(data, _MOST_DEEP):
         raise RecursionError(f"a JSON text that nests more than {_MOST_DEEP} deep")
     return json.loads(text, **arguments)
+
+
+def is_too_deep(text: str | bytes) -> bool:
+    """Whether `loads` would refuse a text for its depth; for other readers of JSON."""
+    if isinstance(text, str):
+        if text.count("[") + text.count("{") <= _MOST_DEEP:
+            return False
+        text = text.encode("utf-8", "surrogatepass")
+    return is_deeper(text, _MOST_DEEP)
 
 
 def is_deeper(text: bytes, most: int) -> bool:

@@ -40,6 +40,10 @@ enum {
     CODEC_ERROR_HIGH_S,
     CODEC_ERROR_NO_POINT,
     CODEC_ERROR_WRONG_SIGNER,
+    CODEC_ERROR_UNTRUSTED_SIGNER,
+    /* of the aggregator's checks (docs/aggregator.md) */
+    CODEC_ERROR_MISMATCH,
+    CODEC_ERROR_UNSUPPORTED_SIGNATURE_TYPE,
 };
 
 /* int128, two's complement, scaled by 10^18 */
@@ -309,6 +313,140 @@ void codec_messages_digest(uint8_t *digests, const codec_signed *items);
 /* EIP-191's digest of each 32-byte hash. */
 void codec_eip191_digest(uint8_t *digests, const uint8_t *hashes, ptrdiff_t stride,
                          size_t n);
+
+/* Names of assets by index, in the order in which they came. Zero-initialise, then set
+ * `seed` to something that nobody can guess. The caller owns it and lets one call at a
+ * time use it. */
+#define CODEC_SYMBOLS_MAX ((size_t)65536)
+#define CODEC_SYMBOLS_LEN_MAX ((size_t)4 << 20)
+#define CODEC_NAME_LEN_MAX 1024
+typedef struct {
+    uint64_t seed, serial;
+    size_t n, names_len, n_slots, n_encoded;
+    codec_buffer names, rows, slots, encoded;
+} codec_symbols;
+
+void codec_symbols_release(codec_symbols *symbols);
+/* The index of a name of at most CODEC_NAME_LEN_MAX bytes, which is added where it is
+ * new. CODEC_ERROR_TOO_LARGE where there is no room for it. */
+int codec_symbols_add(codec_symbols *symbols, const uint8_t *name, size_t len,
+                      uint32_t *index);
+/* Whether a name is there. */
+int codec_symbols_find(const codec_symbols *symbols, const uint8_t *name, size_t len,
+                       uint32_t *index);
+codec_span codec_symbols_name(const codec_symbols *symbols, size_t index);
+/* Forgets all names but the first n. */
+void codec_symbols_truncate(codec_symbols *symbols, size_t n);
+
+/* Messages of the aggregator (docs/aggregator.md). */
+typedef struct {
+    uint64_t receive_ns; /* 0: unknown */
+    uint64_t text_offset;
+    uint32_t text_len;
+    uint32_t first_aggregate;
+    uint32_t aggregate_count;
+    uint8_t padding[4];
+} codec_aggregator_message;
+
+enum { CODEC_SIGNATURE_EVM = 1, CODEC_SIGNATURE_STARK = 2, CODEC_OTHER = 255 };
+enum { CODEC_TRIGGER_UNSPECIFIED, CODEC_TRIGGER_CLOCK, CODEC_TRIGGER_DELTA };
+
+/* From `signature` to `consistency`: 0, or CODEC_ERROR_*. */
+typedef struct {
+    codec_value value;
+    uint64_t timestamp_ns, outer_timestamp_ns;
+    uint32_t message, symbol, first_publisher, publisher_count;
+    uint8_t signer[20]; /* as claimed */
+    uint8_t trigger, signature_type;
+    uint8_t signature, msg_hash, encoded_asset_id, merkle_root, consistency;
+    uint8_t verified;
+    uint8_t padding[4];
+} codec_aggregate;
+
+/* Beside each aggregate. Fields stand right-aligned. */
+typedef struct {
+    uint8_t rsv[65];
+    uint8_t public_key[32];
+    uint8_t msg_hash[32];
+    uint8_t encoded_asset_id[32];
+    uint8_t publisher_merkle_root[32];
+    uint8_t checksum[32];
+    uint8_t digest[32]; /* what is signed */
+} codec_aggregate_signature;
+
+typedef struct {
+    codec_value value;
+    uint64_t timestamp_ns;
+    uint32_t aggregate, symbol;
+    uint8_t publisher[20]; /* as claimed */
+    uint8_t signature_type;
+    uint8_t signature, msg_hash;
+    uint8_t verified;
+    uint8_t padding[8];
+} codec_publisher_price;
+
+/* Beside each publisher's price. */
+typedef struct {
+    uint8_t rsv[65];
+    uint8_t public_key[32];
+    uint8_t msg_hash[32];
+    uint8_t leaf[32];   /* the hash that is calculated here */
+    uint8_t digest[32]; /* what is signed */
+} codec_publisher_signature;
+
+/* Where they go. Zero-initialise, then set `symbols`. The caller owns it. */
+typedef struct {
+    codec_symbols *symbols;
+    codec_buffer messages, aggregates, aggregate_signatures, publishers,
+        publisher_signatures, errors, text, scratch;
+    size_t n_messages, n_aggregates, n_publishers, n_errors, text_len;
+} codec_aggregator;
+
+void codec_aggregator_release(codec_aggregator *out);
+/* Gives back memory far beyond the results. */
+void codec_aggregator_trim(codec_aggregator *out);
+/* Reads texts, or the lines of one text, behind what `out` holds already; statuses and
+ * hashes are not calculated yet. As codec_spans_decode and codec_lines_decode, but for
+ * errors: an index has several where entries of its message were left out. */
+int codec_aggregator_spans(codec_aggregator *out, const codec_span *spans, size_t n,
+                           uint64_t first_index, int stop);
+int codec_aggregator_lines(codec_aggregator *out, const uint8_t *text, size_t len,
+                           int stop);
+/* Calculates all hashes of what was read, and every status but `signature`, which is
+ * not 0 where no signature can be checked. */
+int codec_aggregator_check(codec_aggregator *out);
+
+/* Signatures that each name their signer. */
+typedef struct {
+    const codec_secp256k1 *lib;
+    const codec_known_key *known; /* sorted by address; NULL: none */
+    size_t n_known;
+    const void *path;
+    /* made by codec_claims_gather */
+    size_t n, n_blocks, next;
+    size_t n_found; /* of known signers */
+    codec_signed items;
+    codec_buffer memory;
+    uint8_t *digests, *signatures;
+    uint32_t *rows, *keys, *blocks, *counts;
+    codec_signer *signers;
+} codec_claims;
+
+/* Takes the signatures that can be checked of n rows from `start` on, aggregates before
+ * publishers, those of one known signer together. The claims end with
+ * codec_claims_release. `n_workers` is only a hint. */
+int codec_claims_gather(codec_claims *claims, const codec_aggregator *from,
+                        size_t start, size_t n, size_t n_workers);
+void codec_claims_release(codec_claims *claims);
+/* As codec_recovery_work. */
+int codec_claims_work(codec_claims *claims, size_t n_blocks, void *workspace);
+size_t codec_claims_workspace_len(const codec_claims *claims);
+void codec_claims_stop(codec_claims *claims);
+/* Writes `signature` and `verified`, and to `signers` who is not whom he claims to be.
+ * `trusted`: sorted addresses that aggregates may be
+ * signed by; NULL: by anybody. */
+void codec_claims_settle(codec_claims *claims, codec_aggregator *to,
+                         const uint8_t *trusted, size_t n_trusted);
 
 /* What is noticed in a stream of messages (docs/feeds.md, "Checks"). */
 enum {

@@ -233,6 +233,11 @@ int codec_text_append_general(codec_output *out, const uint8_t *text, size_t len
 int codec_unsigned_append_compact(codec_output *out, const uint8_t *text, size_t len,
                                   uint64_t receive_ns);
 
+/* lines.c: the receive time at the start of a line. `*len` is that of the prefix with
+ * its space, 0 where there is none. */
+int codec_receive_time_read(const uint8_t *line, size_t n, uint64_t *receive_ns,
+                            size_t *len);
+
 /* decimal.c: `0` or `-`? and digits without a leading zero, all of the n bytes. */
 int codec_decimal_to_value(const uint8_t *text, size_t n, codec_value *value);
 int codec_decimal_to_u64(const uint8_t *text, size_t n, uint64_t max, uint64_t *value);
@@ -258,6 +263,10 @@ size_t codec_json_space_skip(const uint8_t *text, size_t len, size_t at);
 int codec_json_object_read(const uint8_t *text, size_t len, size_t at, int depth,
                            const char *const *names, size_t n_names,
                            codec_json_value *values, size_t *duplicate, size_t *end);
+/* Moves `*at` from the first byte of a value, which stands inside `depth` levels, to
+ * the byte behind it, or to the fault. `*escaped` is of a string. */
+int codec_json_value_read(const uint8_t *text, size_t len, size_t *at, int depth,
+                          bool *escaped);
 /* A string's characters into dst, one byte each, 0xFF for what is not ASCII; returns
  * how many (at most end - start). */
 size_t codec_json_unescape(uint8_t *dst, const uint8_t *text, codec_json_value string);

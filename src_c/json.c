@@ -196,6 +196,11 @@ static int value_read(source s, size_t *at, int floor, bool *escaped) {
     }
 }
 
+int codec_json_value_read(const uint8_t *text, size_t len, size_t *at, int depth,
+                          bool *escaped) {
+    return value_read((source){text, len}, at, depth, escaped);
+}
+
 /* Walks a string's characters: each call gives one (0xFF for what is not ASCII) and
  * moves
  * `*at` behind it; -1 at the end. */

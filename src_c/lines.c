@@ -50,10 +50,8 @@ int codec_spans_decode(codec_output *out, const codec_span *spans, size_t n, int
     return 0;
 }
 
-/* The receive time at the start of a line. `*len` is that of the prefix with its space,
- * 0 where there is none. */
-static int receive_time_read(const uint8_t *line, size_t n, uint64_t *receive_ns,
-                             size_t *len) {
+int codec_receive_time_read(const uint8_t *line, size_t n, uint64_t *receive_ns,
+                            size_t *len) {
     size_t digits = 0;
     *len = 0;
     *receive_ns = 0;
@@ -79,7 +77,8 @@ static inline const uint8_t *ahead(const uint8_t *line_end) {
 static inline int guessed_append(codec_output *out, const uint8_t *line, size_t n) {
     uint64_t receive_ns = 0;
     size_t prefix = 0;
-    if ((uint8_t)(*line - '0') <= 9 && receive_time_read(line, n, &receive_ns, &prefix))
+    if ((uint8_t)(*line - '0') <= 9 &&
+        codec_receive_time_read(line, n, &receive_ns, &prefix))
         return CODEC_NOT_COMPACT;
     return codec_text_append_compact(out, line + prefix, n - prefix, receive_ns,
                                      ahead(line + n));
@@ -90,7 +89,7 @@ static int line_append(codec_output *out, const uint8_t *line, size_t n,
     uint64_t receive_ns;
     size_t prefix;
     *offset = 0;
-    int status = receive_time_read(line, n, &receive_ns, &prefix);
+    int status = codec_receive_time_read(line, n, &receive_ns, &prefix);
     if (status)
         return status;
     return codec_text_append(out, line + prefix, n - prefix, receive_ns,

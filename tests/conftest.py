@@ -36,7 +36,7 @@ settings.register_profile(
     deadline=None,
     derandomize=True,
     # A sanitizer wants every path, and takes several times as long for each.
-    max_examples=100 if os.environ.get("CODEC_SANITIZE") else 300,
+    max_examples=60 if os.environ.get("CODEC_SANITIZE") else 200,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")

@@ -25,6 +25,7 @@ PROGRAMS = {
     "test_kernels": ("test_kernels.c",),
     "test_numbers": ("test_numbers.c",),
     "test_messages": ("test_messages.c", "invariants.c"),
+    "test_aggregator": ("test_aggregator.c", "aggregator_invariants.c"),
     "test_memory": ("test_memory.c",),
     "test_signatures": ("test_signatures.c",),
     "test_known": ("test_known.c",),
@@ -159,7 +160,7 @@ def test_seeds(tmp_path: Path) -> None:
     need_sanitizer(tmp_path, MEMORY)
     seeds = tmp_path / "seeds"
     runpy.run_path(str(FOLDER / "make_seeds.py"))["main"](seeds)
-    sources = ("replay.c", "fuzz.c", "invariants.c")
+    sources = ("replay.c", "fuzz.c", "invariants.c", "aggregator_invariants.c")
     program = build(tmp_path / "replay", sources, *MEMORY)
     files = sorted(seeds.iterdir())
     assert len(files) > 500

@@ -147,8 +147,8 @@ def test_a_bad_line_ends_it(path: Path, tmp_path: Path) -> None:
     status, _, err = decode(path, "-o", output)
     assert status == 1
     assert err == [
-        f"stork-codec: {path}: line 62: a field is missing (signed_ecdsa has p;"
-        " unsigned tax, ts, a; an entry id, v) [missing_field, byte 0 of the message;"
+        f"stork-codec: {path}: line 62: a field is missing that messages"
+        " of this type have [missing_field, byte 0 of the message;"
         f" the line begins at byte {len(LINES)}]"
     ]
     assert files(tmp_path) == ["a.ndjson"]

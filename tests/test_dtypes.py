@@ -16,6 +16,11 @@ SIZES = {
     "NOTICE_DTYPE": 32,
     "GAP_DTYPE": 32,
     "BAR_DTYPE": 120,
+    "AGGREGATOR_MESSAGE_DTYPE": 32,
+    "AGGREGATE_DTYPE": 80,
+    "AGGREGATE_SIGNATURE_DTYPE": 257,
+    "PUBLISHER_PRICE_DTYPE": 64,
+    "PUBLISHER_SIGNATURE_DTYPE": 193,
 }
 
 
@@ -32,4 +37,6 @@ def test_layout_equals_c(name: str) -> None:
 def test_fields_are_little_endian_and_aligned(name: str) -> None:
     dtype: np.dtype[np.void] = getattr(dtypes, name)
     assert dtype.newbyteorder("<") == dtype
-    assert dtype.isalignedstruct or name in ("VALUE_DTYPE", "SIGNER_DTYPE")
+    packed = ("VALUE_DTYPE", "SIGNER_DTYPE")
+    packed += ("AGGREGATE_SIGNATURE_DTYPE", "PUBLISHER_SIGNATURE_DTYPE")
+    assert dtype.isalignedstruct or name in packed

@@ -66,3 +66,12 @@ def test_a_raised_limit_of_recursion_ends_no_process() -> None:
         [sys.executable, "-c", RAISED], capture_output=True, text=True, check=True
     )
     assert done.stdout == "a: no list of assets nests so deep\n"
+
+
+@pytest.mark.parametrize("depth", [1, 200, 201, 100_000])
+def test_what_others_may_read(depth: int) -> None:
+    text = "[" * depth + "]" * depth
+    flat = '{"a":"' + "[" * depth + '\ud800"}'
+    for kind in (str, lambda text: text.encode("utf-8", "surrogatepass")):
+        assert jsontext.is_too_deep(kind(text)) == (depth > 200)
+        assert not jsontext.is_too_deep(kind(flat))

@@ -19,6 +19,7 @@ ALLOWED = {
     "dtypes": set(),
     "eventlog": set(),
     "jsontext": set(),
+    "keyfiles": set(),
     "loopthread": set(),
     "notices": set(),
     "periods": set(),
@@ -40,11 +41,13 @@ ALLOWED = {
     },
     "signatures": {"_core", "_secp256k1", "integrity", "known", "rows"},
     "tokens": set(),
+    "webanswers": set(),
     "asset_index": set(),
     "asset_lists": {"errors", "jsontext"},
     "taxonomy_endpoint": {"errors", "tokens"},
     "taxonomy": {"asset_index", "asset_lists", "errors", "taxonomy_endpoint"},
-    "arrow": {"_core", "addresses", "dtypes", "errors", "taxonomy"},
+    "arrow_arrays": {"_core", "errors"},
+    "arrow": {"_core", "addresses", "arrow_arrays", "dtypes", "errors", "taxonomy"},
     "batch": {"_core", "arrow", "known", "signatures", "taxonomy"},
     "frames": {
         "_core",
@@ -68,6 +71,21 @@ ALLOWED = {
         "signatures",
         "signing",
     },
+    "aggregator": {
+        "_core",
+        "_secp256k1",
+        "addresses",
+        "aggregator",
+        "api",
+        "arrow",
+        "arrow_arrays",
+        "dtypes",
+        "errors",
+        "integrity",
+        "known",
+        "signing",
+        "tables",
+    },
     "__init__": {
         "addresses",
         "arrow",
@@ -88,6 +106,7 @@ ALLOWED = {
     "recording": {"__init__", "errors", "jsontext", "recording"},
     "feeds": {
         "_core",
+        "aggregator",
         "api",
         "backoff",
         "batch",
@@ -101,11 +120,14 @@ ALLOWED = {
         "periods",
         "recording",
         "signatures",
+        "signing",
         "taxonomy",
         "tokens",
+        "webanswers",
     },
     "chain": {
         "addresses",
+        "aggregator",
         "api",
         "backoff",
         "batch",
@@ -114,11 +136,13 @@ ALLOWED = {
         "errors",
         "eventlog",
         "jsontext",
+        "keyfiles",
         "known",
         "loopthread",
         "periods",
         "signatures",
         "taxonomy",
+        "webanswers",
     },
     # Of the chain only what takes prices from a feed.
     "chain/push": {"feeds"},
@@ -154,6 +178,8 @@ ALLOWED = {
     },
     "simulator": {
         "__init__",
+        "addresses",
+        "aggregator",
         "dtypes",
         "errors",
         "jsontext",
@@ -228,7 +254,7 @@ def test_import_loads_no_optional_package() -> None:
     code = (
         "import sys, codec; "
         "print([m for m in ('rich', 'orjson', 'pyarrow', 'coincurve', 'asyncio',"
-        " 'zstandard', 'picows', 'httpx', 'eth_account', 'eth_abi', 'yaml')"
+        " 'zstandard', 'picows', 'httpx', 'msgspec', 'eth_account', 'eth_abi', 'yaml')"
         " if m in sys.modules])"
     )
     done = subprocess.run(

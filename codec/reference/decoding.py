@@ -46,7 +46,7 @@ def decode(
     options = _check_options(
         on_error, payloads, threads, signers, on_bad_signature, layout
     )
-    return _decode(_as_many(messages), read_message, options)
+    return _decode(as_many(messages), read_message, options)
 
 
 def decode_lines(
@@ -63,7 +63,7 @@ def decode_lines(
     options = _check_options(
         on_error, payloads, threads, signers, on_bad_signature, layout
     )
-    return _decode(_split_lines(buffer), read_line, options)
+    return _decode(split_lines(buffer), read_line, options)
 
 
 def decode_payloads(
@@ -77,7 +77,7 @@ def decode_payloads(
 ) -> Batch:
     """Decode one binary payload, or any iterable of them. Options as in `decode`."""
     options = _check_options(on_error, True, threads, signers, on_bad_signature, layout)
-    return _decode(_as_many(payloads), read_payload_object, options)
+    return _decode(as_many(payloads), read_payload_object, options)
 
 
 class Decoder:
@@ -101,24 +101,24 @@ class Decoder:
     ) -> Batch:
         """As the function `decode`."""
         options = self._with(on_error)
-        return _decode(_as_many(messages), read_message, options)
+        return _decode(as_many(messages), read_message, options)
 
     def decode_lines(
         self, buffer: ReadableBuffer, *, on_error: OnError = "raise"
     ) -> Batch:
         """As the function `decode_lines`."""
         options = self._with(on_error)
-        return _decode(_split_lines(buffer), read_line, options)
+        return _decode(split_lines(buffer), read_line, options)
 
     def decode_payloads(
         self, payloads: Message | Iterable[object], *, on_error: OnError = "raise"
     ) -> Batch:
         """As the function `decode_payloads`; `payloads=False` counts here too."""
         options = self._with(on_error)
-        return _decode(_as_many(payloads), read_payload_object, options)
+        return _decode(as_many(payloads), read_payload_object, options)
 
     def _with(self, on_error: str) -> _Options:
-        return self._options._replace(on_error=_check_on_error(on_error))
+        return self._options._replace(on_error=check_on_error(on_error))
 
 
 class _Options(NamedTuple):
@@ -136,7 +136,7 @@ def _check_options(
     on_bad_signature: str = "raise",
     layout: str = "rows",
 ) -> _Options:
-    _check_on_error(on_error)
+    check_on_error(on_error)
     if layout not in ("rows", "columns"):
         raise ValueError(f"layout is 'rows' or 'columns', not {layout!r}")
     if on_bad_signature not in ("raise", "mark", "drop"):
@@ -151,13 +151,15 @@ def _check_options(
     return _Options(on_error, payloads, read_signers(signers), on_bad_signature)
 
 
-def _check_on_error(on_error: str) -> str:
+def check_on_error(on_error: str) -> str:
+    """ValueError for another word than "raise" and "skip"."""
     if on_error not in ("raise", "skip"):
         raise ValueError(f'on_error is "raise" or "skip", not {on_error!r}')
     return on_error
 
 
-def _split_lines(buffer: ReadableBuffer) -> list[bytes]:
+def split_lines(buffer: ReadableBuffer) -> list[bytes]:
+    """The lines of a contiguous buffer of single bytes; TypeError for another."""
     try:
         view = memoryview(buffer)
     except ValueError as error:  # closed or released
@@ -170,7 +172,8 @@ def _split_lines(buffer: ReadableBuffer) -> list[bytes]:
     return lines
 
 
-def _as_many(messages: Message | Iterable[object]) -> Iterable[object]:
+def as_many(messages: Message | Iterable[object]) -> Iterable[object]:
+    """Messages, where one or any iterable of them may be given."""
     if isinstance(messages, bytes | bytearray | memoryview | str):
         return [messages]
     if isinstance(messages, Mapping):

@@ -34,7 +34,7 @@ def _refuse_constant(name: str) -> None:
 
 
 # Objects become tuples of (key, value): no list, and every duplicate still in it.
-_JSON = json.JSONDecoder(
+JSON = json.JSONDecoder(
     object_pairs_hook=tuple,
     parse_int=Number,
     parse_float=Number,
@@ -47,7 +47,7 @@ def parse(text: str) -> Pairs:
     # The parser must see no more levels than the stack holds, whatever the limit of
     # recursion is; what comes before them may still be wrong in another way.
     try:
-        return cast("Pairs", _JSON.decode(text[: _end_of_level(text, _PARSED_DEPTH)]))
+        return cast("Pairs", JSON.decode(text[: _end_of_level(text, _PARSED_DEPTH)]))
     except json.JSONDecodeError as exc:
         end = exc.pos
     except _ConstantFound:
@@ -90,21 +90,22 @@ def members_of(text: str, at: int) -> Iterator[tuple[Step, int, int]]:
     """Of the object or array at `at`: each key or index, its start, its value's."""
     is_object = text[at] == "{"
     key: Step = -1
-    at = _skip_space(text, at + 1)
+    at = skip_space(text, at + 1)
     while text[at] not in "}]":
         key_at = at
         if is_object:
-            key, at = _JSON.raw_decode(text, at)
-            at = _skip_space(text, _skip_space(text, at) + 1)
+            key, at = JSON.raw_decode(text, at)
+            at = skip_space(text, skip_space(text, at) + 1)
         else:
             key = cast("int", key) + 1
         yield key, key_at, at
-        at = _skip_space(text, _JSON.raw_decode(text, at)[1])
+        at = skip_space(text, JSON.raw_decode(text, at)[1])
         if text[at] == ",":
-            at = _skip_space(text, at + 1)
+            at = skip_space(text, at + 1)
 
 
-def _skip_space(text: str, at: int) -> int:
+def skip_space(text: str, at: int) -> int:
+    """The next character from `at` on that is no white space."""
     return cast("re.Match[str]", _SKIP_SPACE.match(text, at)).end()
 
 

@@ -17,35 +17,27 @@ _RECEIVE_TIME = re.compile(rb"([0-9]{1,20}) ")
 
 def read_line(line: bytes) -> DecodedMessage:
     """Read a line (section 2); faults count bytes behind the receive time."""
-    prefix = _RECEIVE_TIME.match(line)
-    if prefix is None:
-        return read_message(line)
-    digits = prefix[1]
-    receive_ns = int(digits)
-    if receive_ns > UINT64[1] or (digits[:1] == b"0" and digits != b"0"):
-        raise Fault(ErrorCode.INVALID_RECEIVE_TIME, 0)
-    message = read_message(line[prefix.end() :])
+    receive_ns, rest = split_receive_time(line)
+    message = read_message(rest)
     message.receive_ns = receive_ns
     return message
 
 
+def split_receive_time(line: bytes) -> tuple[int, bytes]:
+    """The receive time of a line, 0 where it has none, and the message behind it."""
+    prefix = _RECEIVE_TIME.match(line)
+    if prefix is None:
+        return 0, line
+    digits = prefix[1]
+    receive_ns = int(digits)
+    if receive_ns > UINT64[1] or (digits[:1] == b"0" and digits != b"0"):
+        raise Fault(ErrorCode.INVALID_RECEIVE_TIME, 0)
+    return receive_ns, line[prefix.end() :]
+
+
 def read_message(message: object) -> DecodedMessage:
     """Read a frame or a bare hex payload (sections 1 and 3)."""
-    if isinstance(message, str):
-        text = message
-        try:
-            if not text.isascii():
-                text.encode()
-        except UnicodeEncodeError as exc:
-            offset = byte_offset(text, exc.start)
-            raise Fault(ErrorCode.INVALID_UTF8, offset) from None
-    elif is_bytes(message):
-        try:
-            text = str(cast("bytes", message), "utf-8")
-        except UnicodeDecodeError as exc:
-            raise Fault(ErrorCode.INVALID_UTF8, exc.start) from None
-    else:
-        raise Fault(ErrorCode.PYTHON_TYPE, 0)
+    text = as_text(message)
     body = text.strip(_SPACE)
     if not body:
         raise Fault(ErrorCode.EMPTY, 0)
@@ -55,3 +47,21 @@ def read_message(message: object) -> DecodedMessage:
         return read_hex(body)
     except Fault as fault:  # all before the fault is ASCII: characters are bytes
         raise Fault(fault.code, text.index(body[0]) + fault.offset) from None
+
+
+def as_text(message: object) -> str:
+    """A text message of any type that is taken (section 1; 3.1)."""
+    if isinstance(message, str):
+        try:
+            if not message.isascii():
+                message.encode()
+        except UnicodeEncodeError as exc:
+            offset = byte_offset(message, exc.start)
+            raise Fault(ErrorCode.INVALID_UTF8, offset) from None
+        return message
+    if is_bytes(message):
+        try:
+            return str(cast("bytes", message), "utf-8")
+        except UnicodeDecodeError as exc:
+            raise Fault(ErrorCode.INVALID_UTF8, exc.start) from None
+    raise Fault(ErrorCode.PYTHON_TYPE, 0)

@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     memcpy(input, data + 1, len);
     invariants_check(data[0], input, len);
+    aggregator_invariants_check(data[0], input, len);
     free(input);
     return 0;
 }

@@ -21,5 +21,7 @@ enum { FORM_TEXT, FORM_LINES, FORM_BINARY, FORM_TEXTS };
  * message by message, scalar kernels, no compact form. Says what differs and aborts
  * where something does. Reads nothing but the `len` bytes at `input`. */
 void invariants_check(unsigned mode, const uint8_t *input, size_t len);
+/* The same of the aggregator's messages. */
+void aggregator_invariants_check(unsigned mode, const uint8_t *input, size_t len);
 
 #endif

@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import aggregator_fault_cases as aggregator
 from fault_cases import FAULTS, LAYOUT_1, LAYOUT_2, RECORD, entry, signed, unsigned
 
 # The first byte of an input (invariants.h): form, then settings.
@@ -61,6 +62,9 @@ def inputs() -> list[bytes]:
     found += [(FORMS["decode"], text.encode()) for text in texts]
     found += [(FORMS["repeated"], text.encode()) for text in texts]
     found += [(FORMS["lines"], text.encode()) for text in good_lines(texts)]
+    found += [(FORMS["decode"], case[1].encode()) for case in aggregator.FAULTS]
+    good = aggregator.data(aggregator.entry()).encode()
+    found += [(FORMS["decode"], good), (FORMS["lines"], b"7 " + good + b"\n" + good)]
     binary = [bytes.fromhex(t) for t in texts if t.startswith(LAYOUT_1[:8])]
     found += [(FORMS["payloads"], payload) for payload in binary]
     return [
