@@ -28,9 +28,9 @@ COMMAND = [sys.executable, "-m", "codec"]
 
 
 @contextlib.contextmanager
-def served(**options: Any) -> Iterator[Simulator]:
+def served(kind: Callable[..., Any] = Simulator, **options: Any) -> Iterator[Any]:
     """A simulator on a thread; its faults may be set from here."""
-    simulator = Simulator(**({"token": TOKEN} | options))
+    simulator = kind(**({"token": TOKEN} | options))
     started = threading.Event()
     ending: list[Callable[[], object]] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import ssl
@@ -14,12 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+from commands import run, started
 from websockets.sync.client import connect
 
 import codec
 from codec.cli import main
-from codec.simulator.faults import SWITCHES
+from codec.reference import aggregator
+from codec.simulator import ShurikenFaults
+from codec.simulator.faults import SWITCHES, AggregatorFaults, switches
 
 NPM = Path(__file__).with_name("feeds_npm")
 WSCAT = NPM / "node_modules" / ".bin" / "wscat"
@@ -126,6 +131,82 @@ def test_flood() -> None:
         assert process.end()[0] == 0
 
 
+AGGREGATOR_SUBSCRIBE = '{"type":"subscribe","data":["BTCUSD","ETHUSD"]}'
+
+
+def read_aggregator(process: Process, n: int) -> list:
+    with connect(
+        process.url,
+        additional_headers={"Authorization": "Basic simulator"},
+        proxy=None,
+        close_timeout=0.1,
+    ) as client:
+        client.send(AGGREGATOR_SUBSCRIBE)
+        return [client.recv(timeout=30) for _ in range(n + 1)][1:]
+
+
+def test_the_aggregator() -> None:
+    options = ("--publishers", "2", "--period", "0.05", "--fault", "unsigned=1")
+    with simulate("--aggregator", *options) as process:
+        batch = aggregator.decode(read_aggregator(process, 3), signers=process.signer)
+        assert batch.aggregates["verified"].tolist() == [False] * 2 + [True] * 4
+        assert batch.aggregates["publisher_count"].tolist() == [2] * 6
+        words = {line.split()[0]: line.split()[1] for line in process.lines}
+        assert words["publish"].endswith("/evm/publish")
+        assert words["stark"].endswith("/stark/subscribe")
+        status, text = process.end()
+        assert status == 0 and "BTCUSD" in text
+
+
+def test_a_flood_of_the_aggregator() -> None:
+    with simulate("--aggregator", "--flood", "--assets", "3") as process:
+        messages = read_aggregator(process, 5000)
+        assert len(set(messages)) > 1000
+        batch = aggregator.decode(messages[:3], signers=process.signer)
+        assert batch.aggregates["verified"].all() and len(batch) == 6
+
+
+@pytest.mark.parametrize("options", [[], ["--tls", "--wrapped"]])
+def test_shuriken(options: list[str]) -> None:
+    with simulate("--shuriken", "--rate", "200", "--token", "sk_hush", *options) as one:
+        words = {line.split()[0]: line.split()[1] for line in one.lines}
+        found = re.search(r"--cacert (\S+)", "".join(one.lines))
+        context = ssl.create_default_context(cafile=found[1]) if found else None
+        with httpx.Client(verify=context or False, trust_env=False) as http:
+            answer = http.post(
+                f"{words['url']}/api/v2/ws/session",
+                headers={"Authorization": "Bearer sk_hush"},
+                json={"subscriptions": [{"stream": "alpha.signalFeed.global"}]},
+            ).json()
+        session = answer["data"] if options else answer
+        (subscription,) = session["subscriptions"]
+        with connect(words["socket"], ssl=context, proxy=None) as client:
+            data = {"channel": subscription["channel"]}
+            client.send(json.dumps({"event": "pusher:subscribe", "data": data}))
+            events = [json.loads(client.recv(timeout=30)) for _ in range(20)]
+        assert [event["event"] for event in events[2:]] == ["update"] * 18
+        status, text = one.end()
+        assert status == 0 and re.search(r"stopped: 1 connections, \d+ messages", text)
+        assert "sk_hush" not in text and "$SHURIKEN_AGENT_KEY" in text
+
+
+def test_a_flood_of_shuriken() -> None:
+    with simulate("--shuriken", "--flood", "--fault", "data_object=3") as one:
+        words = {line.split()[0]: line.split()[1] for line in one.lines}
+        answer = httpx.post(
+            f"{words['url']}/api/v2/ws/session",
+            headers={"Authorization": "Bearer simulator"},
+            json={"subscriptions": [{"stream": "svm.bondingCurve.creations"}]},
+            trust_env=False,
+        ).json()
+        with connect(words["socket"], proxy=None, close_timeout=0.1) as client:
+            data = {"channel": answer["subscriptions"][0]["channel"]}
+            client.send(json.dumps({"event": "pusher:subscribe", "data": data}))
+            texts = [client.recv(timeout=30) for _ in range(20_000)][2:]
+        assert len(set(texts)) > 4000
+        assert one.end()[0] == 0
+
+
 def test_a_host_that_is_not_loopback_is_warned_about() -> None:
     with simulate("--host", "0.0.0.0") as process:
         assert "warning: 0.0.0.0 is not loopback" in process.end()[1]
@@ -152,7 +233,7 @@ def test_the_help_lists_every_fault(capsys: Capture) -> None:
     assert main(["simulate", "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
-    for name in SWITCHES:
+    for name in SWITCHES | switches(AggregatorFaults) | switches(ShurikenFaults):
         assert any(line.split()[:1] == [name] for line in lines)
 
 
@@ -167,6 +248,27 @@ def test_the_help_lists_every_fault(capsys: Capture) -> None:
         ["--fault", "slow"],
         ["--real-time-rate", "0"],
         ["--real-time-rate", "fast"],
+        ["--publishers", "101"],
+        ["--aggregator", "--fault", "taxonomy_change"],
+        ["--fault", "wrong_price"],
+        ["--aggregator", "--fault", "silent_asset"],
+        ["--aggregator", "--real-time-rate", "1"],
+        ["--aggregator", "--taxonomy", "t.json"],
+        ["--publishers", "1"],
+        ["--period", "1"],
+        ["--delta", "1"],
+        ["--allow", "0x12"],
+        ["--publish-auth", "both"],
+        ["--rate", "1"],
+        ["--socket-port", "1"],
+        ["--aggregator", "--rate", "1"],
+        ["--shuriken", "--aggregator"],
+        ["--shuriken", "--assets", "1"],
+        ["--shuriken", "--period", "1"],
+        ["--shuriken", "--real-time-rate", "1"],
+        ["--shuriken", "--fault", "wrong_key"],
+        ["--shuriken", "--fault", "session_status"],
+        ["--fault", "expire"],
     ],
 )
 def test_wrong_usage(args: list[str], capsys: Capture) -> None:
@@ -183,14 +285,16 @@ class Wscat:
             pytest.skip(NO_WSCAT)
         self.command = [node, str(WSCAT), "--no-color", "-P"]
 
-    def run(self, process: Process, *args: str) -> tuple[list[str], str]:
+    def run(
+        self, process: Process, *args: str, place: str = PLACE
+    ) -> tuple[list[str], str]:
         """The lines that it writes, and its errors."""
         stdin, end = os.pipe()
         # A sanitizer's library is for this package, and node would not bear it.
         env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
         try:
             done = subprocess.run(
-                [*self.command, "-c", process.url + PLACE, *args],
+                [*self.command, "-c", process.url + place, *args],
                 stdin=stdin,
                 env=env,
                 capture_output=True,
@@ -225,6 +329,16 @@ def test_wscat_is_served(wscat: Wscat, options: list[str]) -> None:
         assert codec.decode(messages).verify(process.signer).all()
 
 
+def test_wscat_reads_the_aggregator(wscat: Wscat) -> None:
+    with simulate("--aggregator", "--period", "0.1") as process:
+        token = ("-H", "Authorization: Basic simulator")
+        asked = ("-w", "1", "-x", AGGREGATOR_SUBSCRIBE)
+        lines, _ = wscat.run(process, *token, *asked, place="")
+        assert json.loads(lines[0]) == json.loads(AGGREGATOR_SUBSCRIBE)
+        batch = aggregator.decode(lines[1:], signers=process.signer)
+        assert len(batch) >= 6 and batch.aggregates["verified"].all()
+
+
 def test_wscat_is_refused_without_the_token(wscat: Wscat) -> None:
     with simulate() as process:
         out, err = wscat.run(process)
@@ -238,3 +352,17 @@ def test_wscat_reads_fragments_and_pings(wscat: Wscat) -> None:
         messages = [line for line in lines if "signed_ecdsa" in line]
         assert len(pings) >= 6
         assert codec.decode(messages).verify(process.signer).tolist() == [True] * 3
+
+
+@pytest.mark.parametrize("options", [(), ("--aggregator",)])
+def test_the_command_that_it_names_works(options: tuple[str, ...]) -> None:
+    with started("simulate", "--port", "0", *options) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        while not lines or not lines[-1].startswith("watch "):
+            lines.append(process.stdout.readline())
+            assert lines[-1]
+        _, name, *command = shlex.split(lines[-1])
+        assert name == "stork-codec"
+        done = run(*command, "--seconds", "1.2")
+    assert done.returncode == 0 and "all verified" in done.stdout.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""`stork-codec simulate`: a Stork Fast server on loopback, until it is interrupted."""
+"""`stork-codec simulate`: a server on loopback, until it is interrupted."""
 
 from __future__ import annotations
 
@@ -8,36 +8,40 @@ import math
 import os
 import signal
 import sys
-import textwrap
 from argparse import (
     ArgumentParser,
     ArgumentTypeError,
     Namespace,
     RawDescriptionHelpFormatter,
 )
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from codec.cli.options import UsageError, add_taxonomy, load_taxonomy, positive
-from codec.simulator.faults import EVENTS, SWITCHES, parse_fault
+from codec.cli.simulate_view import TOKEN, faults_text, welcome
+from codec.simulator.faults import parse_fault
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Callable
 
-    from codec.simulator import Simulator, SimulatorConnection
+    from codec.simulator import AggregatorSimulator, ShurikenSimulator, Simulator
+    from codec.simulator.feed import ReplayServer
+
+    AnySimulator = Simulator | AggregatorSimulator | ShurikenSimulator
 
 __all__ = ["register", "run"]
 
-_TOKEN = "simulator"
 _PORT = 8787
 _LOOK_S = 0.05
-_MAX_RUNS = 8
+_OF_AGGREGATOR = ("publishers", "period", "delta", "allow", "publish_auth")
+_OF_SHURIKEN = ("rate", "socket_port", "wrapped")
 
 _DESCRIPTION = """\
 Serves a market of random walks as Stork Fast does, signed with a key of its
 own, on a port of this machine: all channels, both message types and layouts,
-subscriptions, compression, TLS, and GET /v1/taxonomy.
+subscriptions, compression, TLS, and GET /v1/taxonomy. With --aggregator it
+serves, and takes, what Stork's aggregator does: /evm/subscribe, /evm/publish.
+With --shuriken it is Shuriken's API, and the socket that sessions lead to.
 """
 _EXAMPLES = """\
 examples:
@@ -46,6 +50,8 @@ examples:
   stork-codec simulate --fault status=503:3:2 --fault wrong_key=10
   stork-codec simulate --taxonomy taxonomy.json
   stork-codec simulate --flood
+  stork-codec simulate --aggregator --publishers 5 --fault wrong_merkle_root=3
+  stork-codec simulate --shuriken --rate 100 --fault expire=1000
 """
 
 
@@ -53,9 +59,9 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
     """Adds the command."""
     parser = subparsers.add_parser(
         "simulate",
-        help="serve a market of its own as Stork Fast does",
+        help="serve a market of its own as Stork Fast, its aggregator or Shuriken do",
         description=_DESCRIPTION,
-        epilog=f"{_faults_text()}\n{_EXAMPLES}",
+        epilog=f"{faults_text()}\n{_EXAMPLES}",
         formatter_class=RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -66,13 +72,14 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         "--assets",
         metavar="N",
         type=_number(1, 65535),
-        help="the market has the ids 1 to N; 10, with the symbols of"
-        " Taxonomy.example(), is the default",
+        help="the market has the ids 1 to N, or N names; by default those of"
+        " Taxonomy.example()",
     )
     add_taxonomy(market, "or, it has these: ")
     add(
         "--token",
-        help=f"what clients must have; by default STORK_TOKEN, or {_TOKEN!r}",
+        help=f"what clients must have; by default STORK_TOKEN (with --shuriken"
+        f" SHURIKEN_AGENT_KEY), or {TOKEN!r}",
     )
     add("--seed", default=0, type=_number(0, 2**63), metavar="N", help="of all chance")
     add("--tls", action="store_true", help="wss, with a certificate made now")
@@ -83,12 +90,10 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         default=[],
         dest="faults",
         metavar="NAME[=VALUE]",
-        type=_fault,
         help="what is to go wrong, see below; may be given several times",
     )
     add(
         "--real-time-rate",
-        default=100.0,
         metavar="HZ",
         type=positive,
         help="messages a second on real_time (100)",
@@ -98,32 +103,100 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         action="store_true",
         help="no ticks: prebuilt messages, as fast as each client reads",
     )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--aggregator", action="store_true", help="serve it, not Stork Fast"
+    )
+    which.add_argument(
+        "--shuriken", action="store_true", help="serve it, not Stork Fast"
+    )
+    _add_aggregator(parser)
+    _add_shuriken(parser)
     parser.set_defaults(run=run)
+
+
+def _add_aggregator(parser: ArgumentParser) -> None:
+    """Adds what goes with `--aggregator` alone."""
+    add = parser.add_argument_group("the aggregator").add_argument
+    add(
+        "--publishers",
+        metavar="N",
+        type=_number(0, 100),
+        help="publishers of its own, for what nobody else publishes (3)",
+    )
+    add(
+        "--period",
+        metavar="S",
+        type=positive,
+        help="seconds from one clock update to the next (0.5)",
+    )
+    add(
+        "--delta",
+        metavar="PERCENT",
+        type=positive,
+        help="how much a price moves to be sent at once (0.1)",
+    )
+    add(
+        "--allow",
+        action="append",
+        metavar="ADDRESS",
+        help="a publisher that may publish, by default all; may be given several times",
+    )
+    add(
+        "--publish-auth",
+        choices=("either", "token", "signature", "both"),
+        help="what publishers must have: the token, signed headers (either)",
+    )
+
+
+def _add_shuriken(parser: ArgumentParser) -> None:
+    """Adds what goes with `--shuriken` alone."""
+    add = parser.add_argument_group("Shuriken").add_argument
+    add(
+        "--rate",
+        metavar="HZ",
+        type=positive,
+        help="events a second on each channel (10)",
+    )
+    add(
+        "--socket-port",
+        metavar="PORT",
+        type=_number(0, 65535),
+        help="the socket's, --port being the API's; 0: any (0)",
+    )
+    add(
+        "--wrapped",
+        action="store_true",
+        default=None,
+        help='answers of the API stand in {"data": ...}',
+    )
 
 
 def run(args: Namespace) -> int:
     """Serves until SIGINT or SIGTERM."""
-    from codec.simulator import Simulator
-
-    token = args.token or os.environ.get("STORK_TOKEN") or _TOKEN
-    taxonomy = load_taxonomy(args)
+    variable = "SHURIKEN_AGENT_KEY" if args.shuriken else "STORK_TOKEN"
+    token = args.token or os.environ.get(variable) or TOKEN
+    make: Callable[..., AnySimulator] = _fast
+    if args.aggregator or args.shuriken:
+        make = _aggregator if args.aggregator else _shuriken
     try:
-        simulator = Simulator(
+        simulator = make(
+            args,
             host=args.host,
-            port=args.port,
-            taxonomy=taxonomy,
-            assets=range(1, args.assets + 1) if args.assets else None,
             token=token,
             seed=args.seed,
             tls=args.tls,
             deflate=not args.no_deflate,
-            real_time_rate=args.real_time_rate,
             ticks=not args.flood,
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
-    for name, value in args.faults:
-        setattr(simulator.faults, name, value)
+    for text in args.faults:
+        try:
+            name, value = parse_fault(text, type(simulator.faults))
+            setattr(simulator.faults, name, value)
+        except ValueError as error:
+            raise UsageError(f"argument --fault: {error}") from None
     if not _is_loopback(args.host):
         print(
             f"warning: {args.host} is not loopback: others may reach this server",
@@ -132,7 +205,63 @@ def run(args: Namespace) -> int:
     return asyncio.run(_serve(simulator, token, args))
 
 
-async def _serve(simulator: Simulator, token: str, args: Namespace) -> int:
+def _fast(args: Namespace, **options: Any) -> Simulator:
+    """Stork Fast's simulator. Raises ValueError for what it cannot be."""
+    from codec.simulator import Simulator
+
+    _refuse(args, "--aggregator", *_OF_AGGREGATOR)
+    _refuse(args, "--shuriken", *_OF_SHURIKEN)
+    if args.real_time_rate is not None:
+        options["real_time_rate"] = args.real_time_rate
+    return Simulator(
+        port=args.port,
+        taxonomy=load_taxonomy(args),
+        assets=range(1, args.assets + 1) if args.assets else None,
+        **options,
+    )
+
+
+def _aggregator(args: Namespace, **options: Any) -> AggregatorSimulator:
+    """The aggregator's simulator. Raises ValueError for what it cannot be."""
+    from codec.simulator import AggregatorSimulator
+
+    _refuse(args, "Stork Fast", "taxonomy", "real_time_rate")
+    _refuse(args, "--shuriken", *_OF_SHURIKEN)
+    given = {
+        "n_publishers": args.publishers,
+        "clock_period": args.period,
+        "delta_percent": args.delta,
+        "allowed": args.allow,
+        "publish_auth": args.publish_auth,
+    }
+    options |= {name: value for name, value in given.items() if value is not None}
+    return AggregatorSimulator(port=args.port, assets=args.assets, **options)
+
+
+def _shuriken(args: Namespace, **options: Any) -> ShurikenSimulator:
+    """Shuriken's simulator. Raises ValueError for what it cannot be."""
+    from codec.simulator import ShurikenSimulator
+
+    _refuse(args, "Stork Fast", "taxonomy", "real_time_rate")
+    _refuse(args, "Stork", "assets")
+    _refuse(args, "--aggregator", *_OF_AGGREGATOR)
+    given = {
+        "rate": args.rate,
+        "port": args.socket_port,
+        "wrapped": args.wrapped,
+    }
+    options |= {name: value for name, value in given.items() if value is not None}
+    return ShurikenSimulator(api_port=args.port, **options)
+
+
+def _refuse(args: Namespace, whose: str, *names: str) -> None:
+    for name in names:
+        if getattr(args, name) is not None:
+            option = name.replace("_", "-")
+            raise UsageError(f"argument --{option}: goes with {whose} alone")
+
+
+async def _serve(simulator: AnySimulator, token: str, args: Namespace) -> int:
     from codec.cli.background import log_loop_faults
 
     end = asyncio.Event()
@@ -141,7 +270,7 @@ async def _serve(simulator: Simulator, token: str, args: Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
     async with simulator:
-        print(_welcome(simulator, token), flush=True)
+        print(welcome(simulator, token), flush=True)
         flooding = asyncio.create_task(_flood(simulator)) if args.flood else None
         await end.wait()
         if flooding is not None:
@@ -152,69 +281,18 @@ async def _serve(simulator: Simulator, token: str, args: Namespace) -> int:
     return 0
 
 
-async def _flood(simulator: Simulator) -> None:
+async def _flood(simulator: ReplayServer[Any]) -> None:
     """Floods every connection that has subscribed."""
     async with asyncio.TaskGroup() as tasks:
-        flooded: set[SimulatorConnection] = set()
+        flooded: set[Any] = set()
         while True:
             flooded &= set(simulator.connections)
-            for connection in simulator.connections:
+            connections: list[Any] = list(simulator.connections)
+            for connection in connections:
                 if connection.subscribed and connection not in flooded:
                     flooded.add(connection)
                     tasks.create_task(simulator.flood(connection, seconds=math.inf))
             await asyncio.sleep(_LOOK_S)
-
-
-def _welcome(simulator: Simulator, token: str) -> str:
-    shown = _TOKEN if token == _TOKEN else "$STORK_TOKEN"
-    ids = simulator.market.asset_ids.tolist()
-    first = ",".join(map(str, ids[:4]))
-    certificate = simulator.certificate
-    trust = f" --ca {certificate}" if certificate else ""
-    watch = f"stork-codec watch {simulator.url} --taxonomy {simulator.taxonomy_url}"
-    watch += f" --signer {simulator.signer}"
-    if token == _TOKEN:
-        watch = f"STORK_TOKEN={token} {watch}"
-    if certificate:
-        watch += f" --ca-file {certificate}"
-    return (
-        f"url     {simulator.url}\n"
-        f"signer  {simulator.signer}\n"
-        f"assets  {_ids_text(ids)}\n"
-        f"symbols {simulator.taxonomy_url}\n"
-        f"watch   {watch}\n"
-        "client  npx wscat -w 10"
-        f' -c "{simulator.url}?channel=1s&message_type=signed_ecdsa"'
-        f' -H "Authorization: Basic {shown}"'
-        f' -x \'{{"type":"subscribe","assets":[{first}]}}\'{trust}\n'
-        "Ctrl-C ends it."
-    )
-
-
-def _ids_text(ids: list[int]) -> str:
-    """Ids as 1-10,12, and where they end where they are many."""
-    # Ids that follow each other are as far from their places in the list.
-    runs = [
-        [i for _, i in run] for _, run in groupby(enumerate(ids), lambda x: x[1] - x[0])
-    ]
-    texts = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
-    if len(texts) > _MAX_RUNS:
-        texts = [*texts[:_MAX_RUNS], f"... {ids[-1]} ({len(ids):,} in all)"]
-    return ",".join(texts)
-
-
-def _faults_text() -> str:
-    """All switches for the help."""
-    lines = ["faults (docs/simulator.md has the values that each takes):"]
-    for name, text in SWITCHES.items():
-        indent = " " * 19
-        lines += textwrap.wrap(f"  {name:<16} {text}", 79, subsequent_indent=indent)
-    lines += [
-        f"those up to {EVENTS[-1]} happen to the next connection, or with =N to",
-        "each after N messages (bomb, oversize: =N:SIZE); others as =VALUE[:VALUE]",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def _is_loopback(host: str) -> bool:
@@ -222,13 +300,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _fault(text: str) -> tuple[str, Any]:
-    try:
-        return parse_fault(text)
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
 
 
 def _number(least: int, most: int) -> Callable[[str], int]:

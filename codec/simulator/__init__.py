@@ -1,6 +1,8 @@
-"""A Stork Fast server on loopback, with switches for all that can go wrong.
+"""Servers on loopback, with switches for all that can go wrong.
 
-`Simulator` is the server, `Faults` its switches. Needs the extra `simulator`.
+`Simulator` serves Stork Fast, `Faults` are its switches; `AggregatorSimulator` is the
+aggregator, with `AggregatorFaults`; `ShurikenSimulator` is Shuriken's API and socket,
+with `ShurikenFaults`. Needs the extra `simulator`.
 """
 
 from __future__ import annotations
@@ -9,18 +11,38 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 from codec.errors import MissingDependencyError as _MissingDependencyError
-from codec.simulator.faults import Faults
+from codec.simulator.faults import AggregatorFaults, Faults
+from codec.simulator.shuriken_faults import ShurikenFaults
 
 if TYPE_CHECKING:
+    from codec.simulator.aggregator import AggregatorConnection, AggregatorSimulator
     from codec.simulator.deflate import Deflate
     from codec.simulator.fast import Simulator, SimulatorConnection
     from codec.simulator.market import Market
+    from codec.simulator.pusher_connection import PusherConnection
+    from codec.simulator.shuriken import ShurikenSimulator
 
-__all__ = ["Deflate", "Faults", "Market", "Simulator", "SimulatorConnection"]
+__all__ = [
+    "AggregatorConnection",
+    "AggregatorFaults",
+    "AggregatorSimulator",
+    "Deflate",
+    "Faults",
+    "Market",
+    "PusherConnection",
+    "ShurikenFaults",
+    "ShurikenSimulator",
+    "Simulator",
+    "SimulatorConnection",
+]
 
 _PLACES = {
+    "AggregatorConnection": "aggregator",
+    "AggregatorSimulator": "aggregator",
     "Deflate": "deflate",
     "Market": "market",
+    "PusherConnection": "pusher_connection",
+    "ShurikenSimulator": "shuriken",
     "Simulator": "fast",
     "SimulatorConnection": "fast",
 }

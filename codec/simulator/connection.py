@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from picows import WSMsgType
@@ -29,14 +30,17 @@ class Connection(Wire):
     """A client's connection, from the answered handshake on.
 
     headers: of the handshake, without Authorization. received: the client's texts, as
-    parsed JSON where they are JSON (the newest 10,000). close_code: the client's.
+    parsed JSON where they are JSON: the newest, 10,000 or a MiB of text at most.
+    close_code: the client's.
     """
 
-    def __init__(self, server: Server, headers: Mapping[str, str]) -> None:
+    def __init__(self, server: Server[Any], headers: Mapping[str, str]) -> None:
         super().__init__(server)
         self.headers = headers
         self.authorization_ok = True
         self.received: list[Any] = []
+        self._received_lens: deque[int] = deque()
+        self._received_len = 0
         self.pings_received = 0
         self.close_code: int | None = None
         self._partial: list[bytes] = []
@@ -112,11 +116,24 @@ class Connection(Wire):
             item = jsontext.loads(text)
         except (ValueError, RecursionError):
             item = text
-        self.received.append(item)
-        del self.received[:-_MAX_REMEMBERED]
+        self._remember(item, len(message))
         if self.is_open:
             self.server.on_request(self, item)
         return None
+
+    def _remember(self, item: Any, text_len: int) -> None:
+        """Takes note of a text, and forgets what is too old or too much."""
+        lens = self._received_lens
+        self.received.append(item)
+        lens.append(text_len)
+        self._received_len += text_len
+        n_old = 0
+        while len(lens) > 1 and (
+            len(lens) > _MAX_REMEMBERED or self._received_len > MAX_TEXT_LEN
+        ):
+            self._received_len -= lens.popleft()
+            n_old += 1
+        del self.received[:n_old]
 
 
 def _echo(payload: bytes) -> bytes:

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from codec import Taxonomy, checksum_address, keccak256
-from codec.simulator import flood as _flood
-from codec.simulator.connection import Connection
+from codec.simulator.faults import Faults
+from codec.simulator.feed import FeedServer, Group, Subscriber
 from codec.simulator.market import Market, named_assets
 from codec.simulator.messages import Messages, Subscription, next_taxonomy_id
-from codec.simulator.server import Refused, Server
-from codec.simulator.ticks import PERIODS_NS, REAL_TIME, Group, RealTime, Ticker
+from codec.simulator.server import Refused
+from codec.simulator.ticks import PERIODS_NS, REAL_TIME, RealTime, Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from codec.signing import Key
+    from codec.simulator.connection import Connection
     from codec.simulator.deflate import Deflate
+    from codec.simulator.server import Server
 
 __all__ = ["Simulator", "SimulatorConnection"]
 
 _CHANNELS = (*PERIODS_NS, REAL_TIME)
+_MAX_ID = 0xFFFF
 _TAXONOMY_PATH = "/v1/taxonomy"
 _MESSAGE_TYPES = ("unsigned", "signed_ecdsa")
 
 
-class SimulatorConnection(Connection):
+class SimulatorConnection(Subscriber[Subscription]):
     """A client of the simulator: what it asked for in its URL, and has subscribed to.
 
     market_status: it gets the versioned layout (`addtl_attrs=ms`).
@@ -37,7 +39,7 @@ class SimulatorConnection(Connection):
 
     def __init__(
         self,
-        server: Server,
+        server: Server[Any],
         headers: Mapping[str, str],
         channel: str,
         message_type: str,
@@ -56,7 +58,7 @@ class SimulatorConnection(Connection):
         return Subscription(self.channel, self.message_type, self.market_status, ids)
 
 
-class Simulator(Server):
+class Simulator(FeedServer[Faults, Subscription]):
     """A Stork Fast server with a market, or a recording, of its own.
 
     host, port: where it listens; a port of 0 finds one. taxonomy: names the assets, by
@@ -97,6 +99,8 @@ class Simulator(Server):
         frames: Iterable[bytes | tuple[float, bytes]] | None = None,
     ) -> None:
         super().__init__(
+            Faults(),
+            frames,
             host=host,
             port=port,
             token=token,
@@ -114,7 +118,6 @@ class Simulator(Server):
         self.market = Market(
             symbols if assets is None else assets, seed=seed, symbols=symbols
         )
-        self.replayed = asyncio.Event()
         self._messages = Messages(
             self.market,
             self.faults,
@@ -126,12 +129,7 @@ class Simulator(Server):
         self._time_ns = time_ns
         self._rate = real_time_rate
         self._is_ticking = ticks and frames is None
-        self._groups: dict[Subscription, Group] = {}
         self._tickers: dict[str | Subscription, Ticker | RealTime] = {}
-        self._held: list[tuple[Group, bytes]] = []
-        self._frames = frames
-        self._someone = asyncio.Event()
-        self._replay_task: asyncio.Task[None] | None = None
 
     @property
     def signer(self) -> str:
@@ -154,92 +152,26 @@ class Simulator(Server):
         names = {i: self.market.symbol(i) for i in ids}
         return Taxonomy.from_ids(names, taxonomy_id)
 
-    async def start(self) -> None:
-        await super().start()
-        if self._frames is not None:
-            self._replay_task = asyncio.create_task(self._replay(self._frames))
-
     async def stop(self) -> None:
-        if self._replay_task is not None:
-            self._replay_task.cancel()
-            await asyncio.gather(self._replay_task, return_exceptions=True)
         await super().stop()
         for ticker in self._tickers.values():
             ticker.stop()
 
     # Publishing.
 
-    async def send(self, message: bytes, *, to: Connection | None = None) -> None:
-        """Sends one connection, or all, a message, and waits until there is room."""
-        for connection in [to] if to is not None else list(self.connections):
-            connection.send(message)
-            await connection.drain()
-
-    def publish_now(self) -> None:
-        """One tick on all connections at once, of the present or after the last.
-
-        Completes a burst.
-        """
-        self._tick_all()
-        while self._held and self._groups:
-            self._tick_all()
-
-    def _tick_all(self) -> None:
+    def tick_now(self) -> None:
         for ticker in list(self._tickers.values()):
             ticker.tick_now()
 
-    async def flood(
-        self,
-        connection: SimulatorConnection,
-        n_messages: int | None = None,
-        *,
-        seconds: float | None = None,
-        distinct: int = 4096,
-    ) -> int:
-        """Writes prebuilt messages of its subscription as fast as the client reads.
+    def prebuilt(self, connection: Subscriber[Subscription], n: int) -> list[bytes]:
+        begin_ns, subscription = self._time_ns(), connection.subscription
+        make, ids = self._messages.make, subscription.asset_ids
+        return [make(subscription, ids, begin_ns + i * 10**6) for i in range(n)]
 
-        They are `distinct` signed ones, a millisecond apart, again and again, until
-        n_messages were sent or the seconds are over. Returns how many were sent.
-        """
-        begin_ns = self._time_ns()
-        subscription = connection.subscription
-        messages = [
-            self._messages.make(
-                subscription, subscription.asset_ids, begin_ns + i * 10**6
-            )
-            for i in range(
-                distinct if n_messages is None else min(distinct, n_messages)
-            )
-        ]
-        return await _flood.flood(connection, messages, n_messages, seconds)
-
-    def _publish(self, tick_ns: int, groups: list[Group], changed: Any = None) -> None:
-        """One tick of some groups; changed: not all of their assets, but these."""
-        if not groups or self.faults.take("skip_ticks"):
-            return
-        for group in groups:
-            subscription = group.subscription
-            ids = subscription.asset_ids if changed is None else changed
-            message = self._messages.make(subscription, ids, tick_ns)
-            self._held.append((group, message))
-        if self.faults.take("burst") and self.faults.burst:
-            return
-        held, self._held = self._held, []
-        for group, message in held:
-            group.deliver(message)
-
-    async def _replay(self, frames: Iterable[bytes | tuple[float, bytes]]) -> None:
-        for item in frames:
-            delay, message = (0.0, item) if isinstance(item, bytes) else item
-            await asyncio.sleep(delay)
-            while not (readers := [c for c in self.connections if c.subscribed]):
-                self._someone.clear()
-                await self._someone.wait()
-            for connection in readers:
-                connection.send(message)
-            for connection in readers:
-                await connection.drain()
-        self.replayed.set()
+    def _tick(self, tick_ns: int, groups: list[Group[Subscription]]) -> None:
+        self.publish(
+            groups, lambda of: [self._messages.make(of, of.asset_ids, tick_ns)]
+        )
 
     # Requests.
 
@@ -266,6 +198,11 @@ class Simulator(Server):
             return super().fetch(path)
         return self.taxonomy.to_json().encode()
 
+    def _has(self, asset_id: object) -> bool:
+        if self.is_replay:
+            return type(asset_id) is int and 0 <= asset_id <= _MAX_ID
+        return asset_id in self.market
+
     def on_request(self, connection: Connection, item: Any) -> None:
         """Subscribes or unsubscribes, and says so; ids that it has not are refused."""
         assert isinstance(connection, SimulatorConnection)
@@ -274,44 +211,24 @@ class Simulator(Server):
         if not isinstance(ids, list):
             reason = 'expected {"type":"subscribe" or "unsubscribe","assets":[id, ...]}'
             return connection.error_message(reason)
-        unknown = [i for i in ids if i not in self.market]
-        known = [i for i in ids if i in self.market]
+        unknown = [i for i in ids if not self._has(i)]
+        known = [i for i in ids if self._has(i)]
         if unknown:
             shown = json.dumps(unknown[:10])
             connection.error_message(f"unknown asset ids: {shown}")
         if known or not unknown:
             connection.reply({"type": kind, "assets": known})
         if kind == "subscribe":
-            self._regroup(connection, connection.subscribed | set(known))
+            self.regroup(connection, connection.subscribed | set(known))
         else:
-            self._regroup(connection, connection.subscribed - set(known))
+            self.regroup(connection, connection.subscribed - set(known))
         return None
 
-    def ended(self, connection: Connection) -> None:
-        super().ended(connection)
-        self._regroup(cast("SimulatorConnection", connection), set())
-
-    def _regroup(self, connection: SimulatorConnection, ids: set[int]) -> None:
-        """Moves a connection to the group of its new subscription."""
-        old = self._groups.get(connection.subscription)
-        if old is not None and connection in old.members:
-            old.members.remove(connection)
-            if not old.members:
-                self._drop(old)
-        if connection.is_open:
-            connection.subscribed = ids
-        if ids and connection.is_open:
-            self._someone.set()
-            subscription = connection.subscription
-            if subscription not in self._groups:
-                self._found(subscription)
-            self._groups[subscription].members.append(connection)
-
-    def _found(self, subscription: Subscription) -> None:
-        """A new group, and what makes it tick."""
-        group = self._groups[subscription] = Group(subscription)
-        if self._frames is not None:
+    def founded(self, group: Group[Subscription]) -> None:
+        """What makes a new group tick."""
+        if self.is_replay:
             return
+        subscription = group.subscription
         channel = subscription.channel
         ticker: Ticker | RealTime | None
         if channel == REAL_TIME:
@@ -320,20 +237,20 @@ class Simulator(Server):
                 self._rate,
                 random.Random(f"real time {self._seed} {subscription}"),
                 self._time_ns,
-                lambda now_ns, changed: self._publish(now_ns, [group], changed),
+                lambda now_ns, changed: self.publish(
+                    [group], lambda of: [self._messages.make(of, changed, now_ns)]
+                ),
             )
         elif (ticker := self._tickers.get(channel)) is None:
             ticker = self._tickers[channel] = Ticker(
                 PERIODS_NS[channel],
                 self._time_ns,
-                lambda now_ns: self._publish(now_ns, self._of(channel)),
+                lambda now_ns: self._tick(now_ns, self._of(channel)),
             )
         if self._is_ticking:
             ticker.start()
 
-    def _drop(self, group: Group) -> None:
-        """Forgets a group that nobody is left in."""
-        del self._groups[group.subscription]
+    def dropped(self, group: Group[Subscription]) -> None:
         ticker = self._tickers.pop(group.subscription, None)
         channel = group.subscription.channel
         if ticker is None and not self._of(channel):
@@ -341,6 +258,6 @@ class Simulator(Server):
         if ticker is not None:
             ticker.stop()
 
-    def _of(self, channel: str) -> list[Group]:
-        groups = self._groups.values()
+    def _of(self, channel: str) -> list[Group[Subscription]]:
+        groups = self.groups.values()
         return [group for group in groups if group.subscription.channel == channel]

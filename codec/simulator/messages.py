@@ -21,10 +21,18 @@ if TYPE_CHECKING:
     from codec.simulator.faults import Faults
     from codec.simulator.market import Market
 
-__all__ = ["Messages", "Subscription", "next_taxonomy_id"]
+__all__ = [
+    "AHEAD_NS",
+    "BEHIND_NS",
+    "Messages",
+    "N",
+    "Subscription",
+    "damaged",
+    "next_taxonomy_id",
+]
 
-_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-_BEHIND_NS, _AHEAD_NS = 10 * 10**9, 60 * 10**9
+N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+BEHIND_NS, AHEAD_NS = 10 * 10**9, 60 * 10**9
 
 
 class Subscription(NamedTuple):
@@ -68,11 +76,11 @@ def _twice(content: _Content) -> _Content:
 
 
 def _backwards(content: _Content) -> _Content:
-    return replace(content, timestamp_ns=max(0, content.timestamp_ns - _BEHIND_NS))
+    return replace(content, timestamp_ns=max(0, content.timestamp_ns - BEHIND_NS))
 
 
 def _future(content: _Content) -> _Content:
-    return replace(content, timestamp_ns=content.timestamp_ns + _AHEAD_NS)
+    return replace(content, timestamp_ns=content.timestamp_ns + AHEAD_NS)
 
 
 _CONTENT_FAULTS: dict[str, Callable[[_Content], _Content]] = {
@@ -128,7 +136,7 @@ class Messages:
         else:
             message = to_frame(self._payload(content))
         if self._faults.take("garbage_text"):
-            message = self._damaged(message)
+            message = damaged(message, self._random)
         return message
 
     def _payload(self, content: _Content) -> bytes:
@@ -143,16 +151,17 @@ class Messages:
         )
         return _with_high_s(payload) if self._faults.take("high_s") else payload
 
-    def _damaged(self, message: bytes) -> bytes:
-        """The message cut short, with a digit that is none, or no JSON at all."""
-        place = self._random.randrange(len(message) // 2, len(message) - 2)
-        return self._random.choice(
-            (
-                message[:place],
-                message[:place] + b"g" + message[place + 1 :],
-                b"<html>502 Bad Gateway</html>",
-            )
+
+def damaged(message: bytes, random: Random) -> bytes:
+    """The message cut short, with a digit that is none, or no JSON at all."""
+    place = random.randrange(len(message) // 2, len(message) - 2)
+    return random.choice(
+        (
+            message[:place],
+            message[:place] + b"g" + message[place + 1 :],
+            b"<html>502 Bad Gateway</html>",
         )
+    )
 
 
 def _unsigned(content: _Content) -> bytes:
@@ -173,6 +182,6 @@ def _unsigned(content: _Content) -> bytes:
 
 
 def _with_high_s(payload: bytes) -> bytes:
-    s = _N - int.from_bytes(payload[32:64], "big")
+    s = N - int.from_bytes(payload[32:64], "big")
     v = payload[64] ^ 1
     return payload[:32] + s.to_bytes(32, "big") + bytes((v,)) + payload[65:]

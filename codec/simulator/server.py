@@ -11,7 +11,15 @@ import tempfile
 import time
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    NamedTuple,
+    Self,
+    TypedDict,
+    TypeVar,
+)
 from urllib.parse import parse_qsl, urlsplit
 
 from multidict import CIMultiDict
@@ -28,7 +36,7 @@ from codec.simulator.certificate import (
 )
 from codec.simulator.connection import MAX_TEXT_LEN, Connection
 from codec.simulator.deflate import Deflate, negotiate
-from codec.simulator.faults import EVENTS, Faults
+from codec.simulator.faults import CommonFaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +44,9 @@ if TYPE_CHECKING:
 
     from picows import WSUpgradeRequest
 
-__all__ = ["Attempt", "Refused", "Server"]
+__all__ = ["Attempt", "Refused", "Server", "ServerOptions"]
+
+F = TypeVar("F", bound=CommonFaults)
 
 _MAX_REMEMBERED = 10_000
 _PATIENCE_S = 1.0
@@ -60,6 +70,19 @@ class Attempt(NamedTuple):
     status: int
 
 
+class ServerOptions(TypedDict, total=False):
+    """Where a server listens, and how it speaks; all may be left out."""
+
+    host: str
+    port: int
+    token: str | None
+    seed: int
+    tls: bool
+    deflate: bool | Deflate
+    limit: int | None
+    keep_sent: bool
+
+
 class _Quiet(logging.LoggerAdapter[logging.Logger]):
     """A logger that never takes what picows says below DEBUG: whole headers."""
 
@@ -67,7 +90,7 @@ class _Quiet(logging.LoggerAdapter[logging.Logger]):
         return level >= logging.DEBUG and super().isEnabledFor(level)
 
 
-class Server:
+class Server(Generic[F]):
     """A websocket server with switches for faults; what it serves, a subclass says.
 
     connections: the open ones, in order of arrival. history: all there ever were (the
@@ -78,6 +101,7 @@ class Server:
 
     def __init__(
         self,
+        faults: F,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -93,7 +117,7 @@ class Server:
         self.limit = limit
         self.keep_sent = keep_sent
         self.random = random.Random(f"wire {seed}")
-        self._faults = Faults()
+        self._faults = faults
         self._faults.watch(self._on_event)
         self.connections: list[Connection] = []
         self.history: list[Connection] = []
@@ -106,16 +130,21 @@ class Server:
         self._n_opened = 0
         self._server: asyncio.Server | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._ssl_context: ssl.SSLContext | None = None
 
     # What a subclass says.
 
     def accept(
         self, path: str, query: list[tuple[str, str]], headers: Mapping[str, str]
     ) -> Connection:
-        """The connection for a handshake on one of `paths`; raises Refused."""
+        """The connection for a handshake on such a path; raises Refused."""
         raise NotImplementedError
 
-    def authorize(self, headers: Mapping[str, str]) -> None:
+    def is_socket(self, path: str) -> bool:
+        """Whether a path is for websockets; others are for `fetch`."""
+        return path in self.paths
+
+    def authorize(self, path: str, headers: Mapping[str, str]) -> None:
         """Raises Refused where the token is not as it should be."""
         if self._token is None:
             return
@@ -140,7 +169,7 @@ class Server:
         self.history.append(connection)
         del self.history[:-_MAX_REMEMBERED]
         connection.check_events()
-        for name in EVENTS:
+        for name in self.faults.events:
             event = self.faults.event(name)
             if event and event.after is None:
                 self._on_event(name)
@@ -156,15 +185,24 @@ class Server:
     # Life.
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> F:
         """The switches; set them, not this."""
         return self._faults
 
     @property
     def url(self) -> str:
         """Where clients connect to."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'wss' if self._is_tls else 'ws'}://{host}:{self.port}{self.paths[0]}"
+        return self.url_of(self.paths[0])
+
+    def url_of(self, path: str) -> str:
+        """The websocket URL of a path."""
+        scheme = "wss" if self._is_tls else "ws"
+        return f"{scheme}://{self._bracketed}:{self.port}{path}"
+
+    @property
+    def _bracketed(self) -> str:
+        """The host as it stands in URLs."""
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     def set_token(self, token: str | None) -> None:
         """What new clients must have from now on; None: anything will do."""
@@ -178,16 +216,16 @@ class Server:
 
     async def start(self) -> None:
         """Listens; a port of 0 is replaced by the one that was free."""
-        context = None
+        self._ssl_context = None
         if self._is_tls:
             self._folder = tempfile.TemporaryDirectory(prefix="stork-codec-")
             self.certificate = make_certificate(Path(self._folder.name), self.host)
-            context = server_context(self.certificate)
+            self._ssl_context = server_context(self.certificate)
         self._server = await ws_create_server(
             self._answer,
             self.host,
             self.port,
-            ssl=context,
+            ssl=self._ssl_context,
             enable_auto_pong=False,
             max_frame_size=2 * MAX_TEXT_LEN,  # the connection looks for itself
             logger_name=_Quiet(logging.getLogger("codec.simulator"), {}),
@@ -238,21 +276,24 @@ class Server:
                 f"{refusal.reason}\n".encode(), refusal.headers
             )
             response.status = HTTPStatus(refusal.status)
-        status = int(response.status)
-        self.attempts.append(Attempt(time.monotonic(), target.path, status))
-        del self.attempts[:-_MAX_REMEMBERED]
+        self.note(target.path, int(response.status))
         return WSUpgradeResponseWithListener(response, connection)
+
+    def note(self, path: str, status: int) -> None:
+        """Remembers a request and what it got."""
+        self.attempts.append(Attempt(time.monotonic(), path, status))
+        del self.attempts[:-_MAX_REMEMBERED]
 
     def _respond(
         self, path: str, query: str, request: WSUpgradeRequest
     ) -> tuple[Connection | None, WSUpgradeResponse]:
-        if path not in self.paths:
-            self.authorize(request.headers)
+        if not self.is_socket(path):
+            self.authorize(path, request.headers)
             body = self.fetch(path)
             kind = {"Content-Type": "application/json"}
             return None, WSUpgradeResponse.create_ok_response(body, kind)
         self._refuse_by_fault()
-        self.authorize(request.headers)
+        self.authorize(path, request.headers)
         headers = CIMultiDict(request.headers)
         headers.popall("Authorization", None)
         pairs = parse_qsl(query, keep_blank_values=True)

@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from codec.simulator.frames import text_frame
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from codec.simulator.connection import Connection
-    from codec.simulator.messages import Subscription
 
-__all__ = ["PERIODS_NS", "REAL_TIME", "Group", "RealTime", "Ticker"]
+__all__ = ["PERIODS_NS", "REAL_TIME", "RealTime", "Ticker"]
 
 _MS = 10**6
 PERIODS_NS = {
@@ -33,20 +29,6 @@ REAL_TIME = "real_time"
 # tick that is late.
 _MAX_LATE_NS = 10**9
 _MAX_CHANGED = 4
-
-
-class Group:
-    """Connections with the same subscription, which get the same messages."""
-
-    def __init__(self, subscription: Subscription) -> None:
-        self.subscription = subscription
-        self.members: list[Connection] = []
-
-    def deliver(self, message: bytes) -> None:
-        """Sends every member the message."""
-        plain = text_frame(message)
-        for connection in list(self.members):
-            connection.send(message, plain)
 
 
 class Ticker:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from picows import WSListener
 
-from codec.simulator.faults import BOMB_LEN, EVENTS
+from codec.simulator.faults import BOMB_LEN
 from codec.simulator.frames import PING, TEXT, close_frame, fragments, frame, text_frame
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Wire(WSListener):
     and with `keep_sent` the messages; answers to requests do not count.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server[Any]) -> None:
         self.server = server
         self.index = -1
         self.deflater: Deflater | None = None
@@ -175,7 +175,7 @@ class Wire(WSListener):
 
     def check_events(self) -> None:
         """Has the events happen whose number of messages has been sent."""
-        for name in EVENTS:
+        for name in self.server.faults.events:
             event = self.server.faults.event(name)
             if event is None or event.after is None:
                 continue
