@@ -8,9 +8,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["Backoff", "retry_after_s"]
+__all__ = ["Backoff", "Schedule", "retry_after_s"]
 
 
 def retry_after_s(header: str | None) -> float | None:
@@ -60,3 +60,37 @@ class Backoff:
     def reset(self) -> None:
         """Begins anew: valid data has come."""
         self._n = 0
+
+
+class Schedule:
+    """Delays that somebody else has set, the last of them for good.
+
+    Each is lengthened by up to a fifth, so that many readers do not come back at once.
+    Raises ValueError for no delay, or one that is not above 0.
+    """
+
+    def __init__(
+        self,
+        delays_s: Sequence[float],
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        if not delays_s or not min(delays_s) > 0:
+            raise ValueError(f"delays are positive seconds, not {delays_s}")
+        self._delays_s = tuple(delays_s)
+        self._uniform = uniform
+        self._n = 0
+
+    def next(self) -> float:
+        """The seconds to wait before the next attempt."""
+        delay_s = self._delays_s[min(self._n, len(self._delays_s) - 1)]
+        self._n += 1
+        return self._uniform(delay_s, 1.2 * delay_s)
+
+    def reset(self) -> None:
+        """Begins anew: valid data has come."""
+        self._n = 0
+
+    def after(self, other: Schedule | None) -> Schedule:
+        """This one, as far on as another was."""
+        self._n = 0 if other is None else other._n
+        return self

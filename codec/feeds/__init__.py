@@ -12,15 +12,20 @@ if _find_spec("picows") is None:
         "live feeds need the package picows: pip install 'stork-codec[feeds]'"
     )
 
+from codec.feeds.aggregator import AggregatorFeed
 from codec.feeds.blocking import BlockingFeed
 from codec.feeds.client import ConnectionSettings
 from codec.feeds.events import Event, EventKind, Events, State
 from codec.feeds.fast import FastFeed
 from codec.feeds.feed import Feed
-from codec.feeds.stats import Age, Stats
+from codec.feeds.publisher import AggregatorPublisher
+from codec.feeds.stats import Age, AggregatorStats, FeedStats, PublisherStats, Stats
 
 __all__ = [
     "Age",
+    "AggregatorFeed",
+    "AggregatorPublisher",
+    "AggregatorStats",
     "BlockingFeed",
     "ConnectionSettings",
     "Event",
@@ -28,6 +33,8 @@ __all__ = [
     "Events",
     "FastFeed",
     "Feed",
+    "FeedStats",
+    "PublisherStats",
     "State",
     "Stats",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from codec.errors import FeedClosed
 from codec.loopthread import LoopThread
@@ -12,19 +12,30 @@ if TYPE_CHECKING:
 
     from codec.feeds.feed import Feed
 
-__all__ = ["BlockingFeed"]
+
+__all__ = ["Blocking", "BlockingFeed"]
+
+
+class Openable(Protocol):
+    """What can be read by a thread for others."""
+
+    async def __aenter__(self) -> Any: ...
+    async def __anext__(self) -> Any: ...
+    async def close(self) -> None: ...
+
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Openable)
 
 
-class BlockingFeed(Generic[T]):
-    """What `with feed as ...` gives: `for batch in ...` waits for each batch.
+class Blocking(Generic[F, T]):
+    """Anything that gives T by asyncio, for callers without it.
 
     The feed reads on while the loop's body works, as far as its queue allows. `feed` is
     the feed itself, for `stats`, `events` and `states`.
     """
 
-    def __init__(self, feed: Feed[T]) -> None:
+    def __init__(self, feed: F) -> None:
         self.feed = feed
         self._thread: LoopThread | None = None
 
@@ -58,3 +69,9 @@ class BlockingFeed(Generic[T]):
         except StopAsyncIteration:
             raise StopIteration from None
         return result
+
+
+class BlockingFeed(Blocking[Any, T]):
+    """What `with feed as ...` gives: `for batch in ...` waits for each batch."""
+
+    feed: Feed[T]

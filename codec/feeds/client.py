@@ -24,6 +24,7 @@ from picows import (
 )
 from python_socks import ProxyError
 
+from codec.backoff import Schedule
 from codec.errors import FeedAuthError, FeedError, FeedProtocolError
 from codec.feeds import deflate
 from codec.feeds._listener import Listener
@@ -40,7 +41,13 @@ from codec.feeds.words import shown
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+    from collections.abc import (
+        Awaitable,
+        Callable,
+        Iterable,
+        MutableMapping,
+        Sequence,
+    )
 
     from picows import WSUpgradeRequest, WSUpgradeResponse
     from picows.url import WSParsedURL
@@ -103,7 +110,14 @@ class Client:
     `events`. opening: texts to send first on every connection. silence_s: the longest
     time without data now, None for any. on_failed: called once the client has given up,
     with `failure` set. Who reads the data sets `is_valid` where some of it is: then the
-    connection is alive, and its URL is worth all patience.
+    connection is alive, and its URL is worth all patience. settled_s: where no data is
+    expected, a connection that has stayed for so long counts as one with valid data.
+
+    wanted: asked before each attempt; where nothing is wanted of a connection, it gives
+    what to wait for. has_greeting: a connection counts as connected only once `greet`
+    is called. is_numbered: lines have the `number` of their attempt, from 1, instead of
+    `source`; some may come before `opening` is called. endpoint_timeout_s: how long
+    `endpoint` may take, by default as long as connecting.
     """
 
     def __init__(
@@ -118,10 +132,15 @@ class Client:
         settings: ConnectionSettings,
         on_failed: Callable[[], object],
         judge: Callable[..., Verdict] = judge,
+        settled_s: float | None = None,
+        wanted: Callable[[], Awaitable[None] | None] = lambda: None,
+        has_greeting: bool = False,
+        is_numbered: bool = False,
+        endpoint_timeout_s: float | None = None,
     ) -> None:
         self.state = State.DISCONNECTED
         self.failure: FeedError | None = None
-        self.n_connections = 0
+        self.n_connections = self.number = 0
         self.is_valid = False  # set by who reads the data, when some is valid
         self._endpoint = endpoint
         self._inbox = inbox
@@ -132,7 +151,14 @@ class Client:
         self._settings = settings
         self._on_failed = on_failed
         self._judge = judge
-        self._backoff = Backoff(*settings.reconnect_delays_s)
+        self._settled_s = settled_s
+        self._wanted = wanted
+        self._has_greeting = has_greeting
+        self._is_numbered = is_numbered
+        self._endpoint_timeout_s = endpoint_timeout_s or settings.connect_timeout_s
+        self._backoff: Backoff | Schedule = Backoff(*settings.reconnect_delays_s)
+        self._schedule: Schedule | None = None
+        self._lost: asyncio.Future[ConnectionLost] | None = None
         self._established = self._renewed = False
         self._last_valid = 0.0
         self._listener: Listener | None = None
@@ -150,6 +176,15 @@ class Client:
         """The same before inflating."""
         listener = self._listener
         return self._past_wire_bytes + (listener.n_wire_bytes if listener else 0)
+
+    @property
+    def unsent_len(self) -> int:
+        """Bytes that were sent, and that the system has not taken yet; to be asked on
+        the event loop's thread."""
+        if self._listener is None:
+            return 0
+        transport = self._listener.transport.underlying_transport
+        return transport.get_write_buffer_size()
 
     def start(self) -> None:
         """Begins to connect; returns at once."""
@@ -171,11 +206,26 @@ class Client:
             self._enter(State.DISCONNECTED, "closed")
 
     def send(self, text: bytes) -> bool:
-        """Sends a text, if connected."""
-        if self._listener is None or self.state is not State.CONNECTED:
+        """Sends a text, if connected; before the greeting as well."""
+        if self._listener is None or self._listener.closed.done():
             return False
         self._listener.transport.send(WSMsgType.TEXT, text)
         return True
+
+    def greet(self) -> None:
+        """The other side has greeted: now the connection is one (`has_greeting`)."""
+        if self._listener is not None and self.state is not State.CONNECTED:
+            self._enter(State.CONNECTED, "")
+
+    def lose(self, failure: ConnectionLost) -> None:
+        """Ends the connection of now, if there is one; it is judged as lost."""
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(failure)
+
+    def use_delays(self, delays_s: Sequence[float]) -> None:
+        """From now on waits so long before the first, second ... attempt again."""
+        self._schedule = Schedule(delays_s).after(self._schedule)
+        self._backoff = self._schedule
 
     def _enter(self, state: State, reason: str, delay_s: float = 0.0) -> None:
         before, self.state = self.state, state
@@ -201,7 +251,8 @@ class Client:
 
     async def _keep_up(self) -> FeedError:
         """Connects again and again; returns what is fatal."""
-        self._enter(State.CONNECTING, "")
+        if not await self._hold():
+            self._enter(State.CONNECTING, "")
         while True:
             endpoint: Endpoint | None = None
             try:
@@ -213,8 +264,23 @@ class Client:
             if verdict.error and not await self._is_renewed(endpoint, verdict.error):
                 return verdict.error
             delay_s = max(self._backoff.next(), verdict.wait_s)
+            if verdict.delay_s is not None:
+                delay_s = verdict.delay_s
             self._enter(State.RECONNECTING, _text_of(failure), delay_s)
             await asyncio.sleep(delay_s)
+            await self._hold()
+
+    async def _hold(self) -> bool:
+        """Waits for as long as nothing is wanted of a connection; whether it was so."""
+        has_waited = False
+        while (waiting := self._wanted()) is not None:
+            if self.state is not State.DISCONNECTED:
+                self._enter(State.DISCONNECTED, "nothing is wanted of it")
+            await waiting
+            has_waited = True
+        if has_waited:
+            self._enter(State.CONNECTING, "")
+        return has_waited
 
     async def _is_renewed(self, endpoint: Endpoint | None, error: FeedError) -> bool:
         """Whether a refused token has expired: there is another one now. Believed once
@@ -227,12 +293,13 @@ class Client:
 
     async def _ask_endpoint(self) -> Endpoint:
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
+            async with asyncio.timeout(self._endpoint_timeout_s):
                 return await self._endpoint()
         except TimeoutError:
             raise TimeoutError("no token in time") from None
 
     async def _connect(self, endpoint: Endpoint) -> Listener:
+        self.number += 1
         settings = self._settings
         closed = asyncio.get_running_loop().create_future()
         offer = {"Sec-WebSocket-Extensions": deflate.OFFER} if settings.deflate else {}
@@ -243,7 +310,7 @@ class Client:
             agreed = deflate.accept(answer, offered=settings.deflate)
             return Listener(
                 self._inbox,
-                self._source,
+                self.number if self._is_numbered else self._source,
                 settings.max_message_len,
                 closed,
                 agreed.inflater if agreed else None,
@@ -283,11 +350,13 @@ class Client:
         self._listener = listener
         self.n_connections += 1
         self._last_valid = asyncio.get_running_loop().time()
+        self._lost = asyncio.get_running_loop().create_future()
         transport = listener.transport
         try:
             for text in self._opening():
                 transport.send(WSMsgType.TEXT, text)
-            self._enter(State.CONNECTED, "")
+            if not self._has_greeting:
+                self._enter(State.CONNECTED, "")
             await self._watch(listener)
             raise await _end_of(listener)
         except ConnectionLost:
@@ -299,7 +368,7 @@ class Client:
                 self._take_note(asyncio.get_running_loop().time())
             self._past_bytes += listener.n_bytes
             self._past_wire_bytes += listener.n_wire_bytes
-            self._listener = None
+            self._listener = self._lost = None
 
     async def _hang_up(self, listener: Listener) -> None:
         transport = listener.transport
@@ -318,13 +387,21 @@ class Client:
     async def _watch(self, listener: Listener) -> None:
         """Until the connection is closed; raises where it is not worth keeping."""
         settings = self._settings
+        assert self._lost is not None
         loop = asyncio.get_running_loop()
-        heard = data_heard = loop.time()
+        opened = heard = data_heard = loop.time()
         pinged: float | None = None
         n_frames = n_messages = 0
         while not listener.closed.done():
             silence_s = self._silence_s()
-            await asyncio.wait([listener.closed], timeout=self._tick_s(silence_s))
+            either: list[asyncio.Future[Any]] = [listener.closed, self._lost]
+            await asyncio.wait(
+                either,
+                timeout=self._tick_s(silence_s),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if self._lost.done():
+                raise self._lost.result()
             now = loop.time()
             if listener.n_frames != n_frames or self._inbox.paused:
                 n_frames, heard, pinged = listener.n_frames, now, None
@@ -337,6 +414,8 @@ class Client:
             if pinged is None and now - heard >= settings.ping_after_s:
                 listener.transport.send_ping()
                 pinged = now
+            if self._settled_s is not None and now - opened >= self._settled_s:
+                self.is_valid = True
             if self.is_valid:
                 self._take_note(now)
             # What waits has not been looked at: that it came must do.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from codec.batch import Batch
 
-__all__ = ["conflate"]
+__all__ = ["N_ANSWERS", "conflate", "newest_rows"]
 
 # Answers of the server that are kept, the last ones.
-_N_ANSWERS = 100
+N_ANSWERS = 100
 
 
 def conflate(
@@ -59,7 +59,7 @@ def conflate(
             trusted[~newest] = verify(decode_lines(lines(places[~newest])))
             newest = _newest(batch, trusted)
     answers = batch.errors["index"][batch.errors["code"] == ErrorCode.NOT_DATA]
-    keep = np.union1d(places[newest], answers[-_N_ANSWERS:].astype(np.intp))
+    keep = np.union1d(places[newest], answers[-N_ANSWERS:].astype(np.intp))
     return lines(keep), len(keep)
 
 
@@ -70,10 +70,16 @@ def _newest(batch: Batch, trusted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     rows = np.flatnonzero(trusted[owner])
     updates = batch.updates[rows]
     assets = updates["taxonomy_id"].astype(np.uint32) << 16 | updates["asset_id"]
+    result[owner[rows[newest_rows(assets, updates["timestamp_ns"])]]] = True
+    return result
+
+
+def newest_rows(assets: NDArray[Any], timestamps_ns: NDArray[Any]) -> NDArray[np.intp]:
+    """The row of each asset with its newest value; of equal times the last one."""
     # By asset, then time; a stable sort leaves equal ones as they arrived.
-    order = np.lexsort((updates["timestamp_ns"], assets))
+    order = np.lexsort((timestamps_ns, assets))
     in_order = assets[order]
     is_last = np.ones(len(order), bool)
     is_last[:-1] = in_order[1:] != in_order[:-1]
-    result[owner[rows[order[is_last]]]] = True
-    return result
+    newest: NDArray[np.intp] = order[is_last]
+    return newest

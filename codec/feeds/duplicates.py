@@ -1,4 +1,4 @@
-"""Messages that came before, by another connection."""
+"""What came before, by another connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
+    from typing_extensions import Buffer
 
     from codec.batch import Batch
 
@@ -21,8 +24,10 @@ _N_KEPT = 1 << 17
 
 
 class Seen:
-    """The last messages, by a digest of 128 bits of their payloads, or, where they have
-    none, of their rows."""
+    """The last things that came, by a digest of 128 bits of what they say.
+
+    Of Stork Fast's messages that is their payload or, where they have none, their rows.
+    """
 
     def __init__(self, n_kept: int = _N_KEPT) -> None:
         self._n_kept = n_kept
@@ -30,19 +35,23 @@ class Seen:
 
     def new(self, batch: Batch) -> NDArray[np.bool_]:
         """Which messages of a batch have not been seen yet: bool, shape (m,)."""
-        digests = self._digests
-        result = np.ones(len(batch.messages), bool)
         messages = batch.messages
-        for i, payload_len in enumerate(messages["payload_len"].tolist()):
-            content = batch.payload(i) if payload_len else _content(batch, messages[i])
+        return self.are_new(
+            batch.payload(i) if payload_len else _content(batch, messages[i])
+            for i, payload_len in enumerate(messages["payload_len"].tolist())
+        )
+
+    def are_new(self, contents: Iterable[Buffer]) -> NDArray[np.bool_]:
+        """Which of these have not been seen yet: bool, one for each."""
+        digests = self._digests
+        result = []
+        for content in contents:
             digest = blake2b(content, digest_size=16).digest()
-            if digest in digests:
-                result[i] = False
-            else:
-                digests[digest] = None
+            result.append(digest not in digests)
+            digests[digest] = None
         while len(digests) > self._n_kept:
             digests.popitem(last=False)
-        return result
+        return np.array(result, bool)
 
 
 def _content(batch: Batch, message: np.void) -> bytes:

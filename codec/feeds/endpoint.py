@@ -12,7 +12,14 @@ from codec.tokens import unfit
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-__all__ = ["Endpoint", "Headers", "Secret", "Token", "token_endpoint"]
+__all__ = [
+    "Endpoint",
+    "Headers",
+    "Secret",
+    "Token",
+    "header_endpoint",
+    "token_endpoint",
+]
 
 Token: TypeAlias = "str | Callable[[], str | Awaitable[str]]"
 
@@ -61,18 +68,18 @@ class Secret:
         if reason:
             raise kind(reason)
 
-    async def header(self) -> Headers:
-        """`Authorization: Basic <token>`; a callable is asked each time.
+    async def header(self, scheme: str = "Basic") -> Headers:
+        """`Authorization: <scheme> <token>`; a callable is asked each time.
 
         What it raises becomes a FeedError, which names the exception's type alone,
         because its text may tell the token.
         """
-        headers, reason = await self._ask()
+        headers, reason = await self._ask(scheme)
         if headers is None:
             raise FeedError(f"the token could not be had: {reason}")
         return headers
 
-    async def _ask(self) -> tuple[Headers | None, str]:
+    async def _ask(self, scheme: str) -> tuple[Headers | None, str]:
         """The header, or what is wrong, without a word of the token."""
         try:
             token = self._token
@@ -84,7 +91,7 @@ class Secret:
         reason = unfit(token)
         if reason:
             return None, reason
-        return Headers({"Authorization": f"Basic {token}"}), ""
+        return Headers({"Authorization": f"{scheme} {token}"}), ""
 
 
 def token_endpoint(url: str, secret: Secret) -> Callable[[], Awaitable[Endpoint]]:
@@ -92,5 +99,19 @@ def token_endpoint(url: str, secret: Secret) -> Callable[[], Awaitable[Endpoint]
 
     async def endpoint() -> Endpoint:
         return Endpoint(url, await secret.header())
+
+    return endpoint
+
+
+def header_endpoint(
+    url: str, secret: Secret | None, headers: Callable[[], Mapping[str, str]] | None
+) -> Callable[[], Awaitable[Endpoint]]:
+    """What gives the URL with a token, with headers made anew each time, or both."""
+
+    async def endpoint() -> Endpoint:
+        given = Headers({}) if secret is None else await secret.header()
+        if headers is not None:
+            given = Headers({**headers(), **given})
+        return Endpoint(url, given)
 
     return endpoint

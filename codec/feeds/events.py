@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     UNKNOWN_MESSAGE = "unknown_message"
     BAD_MESSAGE = "bad_message"
     BAD_SIGNATURE = "bad_signature"
+    BAD_PUBLISHER = "bad_publisher"
     STALE = "stale"
     OVERFLOW = "overflow"
     GAP = "gap"
@@ -45,6 +46,9 @@ class EventKind(StrEnum):
     ASSET_ABSENT = "asset_absent"
     ASSET_BACK = "asset_back"
     CLOCK_JUMP = "clock_jump"
+    REFUSED = "refused"
+    OUTAGE = "outage"
+    MEMBER = "member"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,13 +72,16 @@ class Event:
 
 _LEVELS = {
     EventKind.ACKNOWLEDGED: logging.DEBUG,
+    EventKind.MEMBER: logging.DEBUG,
     EventKind.ASSET_BACK: logging.INFO,
     EventKind.SERVER_ERROR: logging.ERROR,
+    EventKind.REFUSED: logging.ERROR,
 }
 _STATE_LEVELS = {
     State.FAILED: logging.ERROR,
     State.RECONNECTING: logging.WARNING,
 }
+_UNLIMITED = {EventKind.STATE, EventKind.OUTAGE}
 _logger = logging.getLogger("codec.feeds")
 
 
@@ -84,8 +91,8 @@ class Events(EventLog[EventKind, Event]):
     Iterating gives those that are kept, oldest first; `async for` gives new ones until
     the feed is closed, and misses those that are kept no more; `listen` registers a
     function that is called with each. All of them are logged to "codec.feeds". Of one
-    kind (but states) at most `per_second` are let through in a second; the next one's
-    data says how many were `suppressed`, and `counts` counts all.
+    kind (but states and outages) at most `per_second` are let through in a second; the
+    next one's data says how many were `suppressed`, and `counts` counts all.
     """
 
     def __init__(
@@ -110,7 +117,7 @@ class Events(EventLog[EventKind, Event]):
     ) -> None:
         """Notes an event, that stands for `n` of its kind."""
         is_state = kind is EventKind.STATE
-        suppressed = self._admit(kind, n, limited=not is_state)
+        suppressed = self._admit(kind, n, limited=kind not in _UNLIMITED)
         if suppressed is None:
             return
         if suppressed:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from codec import signatures
 from codec.batch import Batch
 from codec.feeds import stork_fast
+from codec.feeds.asset_feed import AssetFeed
 from codec.feeds.conflation import conflate
 from codec.feeds.endpoint import Secret, token_endpoint
-from codec.feeds.feed import Feed
+from codec.feeds.feed import limit_ns
 from codec.feeds.intake import Intake
 from codec.feeds.stats import Stats
+from codec.feeds.urls import one_or_several
 from codec.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ _FIXED_SILENCE_S = 5.0
 _REAL_TIME_SILENCE_S = 60.0
 
 
-class FastFeed(Feed[Batch]):
+class FastFeed(AssetFeed[Batch, int, Intake]):
     """A live Stork Fast stream: `async with` opens it, `async for` gives batches.
 
     A batch is what had arrived together when it was asked for: all of it decoded in one
@@ -111,14 +113,15 @@ class FastFeed(Feed[Batch]):
             stork_fast.connection_url(
                 each, channel, message_type, market_status=market_status
             )
-            for each in _one_or_several(url, urls)
+            for each in one_or_several(url, urls)
         ]
         period_ns = stork_fast.period_ns(channel)
         if silence is None:
             silence = _REAL_TIME_SILENCE_S if period_ns is None else _FIXED_SILENCE_S
         if absent_after is None:
             absent_after = silence
-        if min(silence, absent_after, 1 if max_age is None else max_age) <= 0:
+        limits = (silence, absent_after, 1 if max_age is None else max_age)
+        if not all(seconds > 0 for seconds in limits):
             raise ValueError("silence, absent_after and max_age are positive seconds")
         if isinstance(taxonomy, Taxonomy):
             ids = taxonomy.taxonomy_ids
@@ -141,49 +144,23 @@ class FastFeed(Feed[Batch]):
             self.events,
             signers=signers,
             on_bad_signature=on_bad_signature,
-            max_age_ns=None if max_age is None else round(max_age * _NS),
+            max_age_ns=None if max_age is None else limit_ns(max_age),
             period_ns=period_ns,
             taxonomy_id=taxonomy,
-            absent_after_ns=round(absent_after * _NS),
+            absent_after_ns=limit_ns(absent_after),
             n_connections=len(urls),
             clock_ns=clock_ns,
         )
         self._intake.watch(self._assets)
 
     @property
-    def assets(self) -> frozenset[int]:
-        """The ids that are subscribed to, or will be once a connection is there."""
-        return frozenset(self._assets)
-
-    async def subscribe(self, assets: Iterable[int]) -> None:
-        """Adds assets, on every connection of now and later.
-
-        Raises TypeError or ValueError for what is no asset id, and changes nothing.
-        """
-        new = stork_fast.asset_set(assets) - self._assets
-        self._assets |= new
-        self._intake.watch(new)
-        self._send(stork_fast.subscribe_frames(new))
-
-    async def unsubscribe(self, assets: Iterable[int]) -> None:
-        """Takes assets away; messages that are under way may still hold them."""
-        old = stork_fast.asset_set(assets) & self._assets
-        self._assets -= old
-        self._intake.forget(old)
-        self._send(stork_fast.unsubscribe_frames(old))
-
-    @property
     def stats(self) -> Stats:
         """The counts of this moment."""
-        intake, inbox = self._intake, self._inbox
-        connections = [client.n_connections for client in self._clients]
+        intake = self._intake
         return Stats(
             messages=intake.messages,
             updates=intake.updates,
             batches=intake.batches,
-            bytes=sum(client.n_bytes for client in self._clients),
-            wire_bytes=sum(client.n_wire_bytes for client in self._clients),
-            reconnects=sum(max(n - 1, 0) for n in connections),
             gaps=intake.gaps,
             missing_ticks=intake.missing_ticks,
             bad=intake.bad,
@@ -191,12 +168,9 @@ class FastFeed(Feed[Batch]):
             stale=intake.stale,
             duplicates=intake.duplicates,
             not_data=intake.not_data,
-            dropped=inbox.n_dropped,
-            dropped_bytes=inbox.dropped_len,
-            queued=inbox.n_lines,
-            queued_bytes=inbox.size,
             decode_s=intake.decode_ns / _NS,
             age=intake.age,
+            **self._counts(),
         )
 
     @property
@@ -204,32 +178,14 @@ class FastFeed(Feed[Batch]):
         """The histogram of all messages' ages on arrival, as in `codec.monitor`."""
         return self._intake.ages
 
-    def __repr__(self) -> str:
-        if not hasattr(self, "_assets"):
-            return "<FastFeed>"  # one whose arguments were refused
-        states = ", ".join(self.states)
-        return f"<FastFeed: {len(self._assets)} assets, {states}>"
+    def _read_assets(self, assets: Iterable[int]) -> set[int]:
+        return stork_fast.asset_set(assets)
 
-    async def __aenter__(self) -> Self:
-        self._intake.open()
-        return await super().__aenter__()
+    def _subscribing(self, assets: set[int]) -> Iterable[bytes]:
+        return stork_fast.subscribe_frames(assets)
 
-    def _opening(self) -> Iterable[bytes]:
-        return stork_fast.subscribe_frames(self._assets)
-
-    def _silence_s(self) -> float | None:
-        return self._silence if self._assets else None
+    def _unsubscribing(self, assets: set[int]) -> Iterable[bytes]:
+        return stork_fast.unsubscribe_frames(assets)
 
     def _read(self, lines: Lines) -> Iterable[Batch | Exception]:
         return self._intake.read(lines, self._confirm)
-
-
-def _one_or_several(url: str | None, urls: Sequence[str] | None) -> Sequence[str]:
-    if (url is None) == (urls is None) or isinstance(urls, str):
-        raise ValueError("either a url or a list of urls is needed")
-    if url is not None:
-        return [url]
-    assert urls is not None
-    if not urls:
-        raise ValueError("urls is empty")
-    return urls

@@ -21,17 +21,25 @@ if TYPE_CHECKING:
     from codec.feeds.endpoint import Endpoint
     from codec.recording import Recorder
 
-__all__ = ["Feed", "OnOverflow"]
+__all__ = ["Feed", "OnOverflow", "limit_ns"]
 
 OnOverflow: TypeAlias = Literal["wait", "drop_oldest", "conflate"]
 T = TypeVar("T")
+
+_LONGEST_S = 9e9  # 285 years, as good as for ever
+
+
+def limit_ns(seconds: float) -> int:
+    """A limit in nanoseconds, of whatever number of seconds above 0, infinity too."""
+    return round(min(seconds, _LONGEST_S) * 1e9)
 
 
 class Feed(ABC, Generic[T]):
     """One or several connections to the same stream, read as one.
 
     A subclass says what to send on a new connection (`_opening`), and what a chunk of
-    received lines is worth (`_read`).
+    received lines is worth (`_read`), at once or, where that takes long, by a task that
+    leaves the event loop to others. Chunks are read one after the other either way.
 
     events: what happens beside the data. Opening is `async with`, which does not wait
     for the connection; reading is `async for`, by one task.
@@ -74,6 +82,8 @@ class Feed(ABC, Generic[T]):
         ]
         self._ready: deque[T | Exception] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._work: asyncio.Task[Iterable[T | Exception]] | None = None
+        self._is_worked_for = False
         self._opened = self._closed = False
         self._n_dropped = 0  # of those in the inbox, that are reported
 
@@ -86,8 +96,13 @@ class Feed(ABC, Generic[T]):
         """The longest time without valid data now; None where none is expected."""
 
     @abstractmethod
-    def _read(self, lines: Lines) -> Iterable[T | Exception]:
-        """What a chunk gives: things to deliver, exceptions to raise, in order."""
+    def _read(
+        self, lines: Lines
+    ) -> Iterable[T | Exception] | asyncio.Task[Iterable[T | Exception]]:
+        """What a chunk gives: things to deliver, exceptions to raise, in order.
+
+        Or a task that gives them.
+        """
 
     @property
     def states(self) -> tuple[State, ...]:
@@ -100,12 +115,15 @@ class Feed(ABC, Generic[T]):
         return self._recorder
 
     async def __aenter__(self) -> Self:
-        if self._opened:
-            raise FeedClosed("a feed is opened once")
+        self._check_unopened()
         self._opened = True
         for client in self._clients:
             client.start()
         return self
+
+    def _check_unopened(self) -> None:
+        if self._opened:
+            raise FeedClosed("a feed is opened once")
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
@@ -122,7 +140,7 @@ class Feed(ABC, Generic[T]):
             self.events.close()
 
     def __enter__(self) -> BlockingFeed[T]:
-        self._blocking = BlockingFeed(self)
+        self._blocking: BlockingFeed[T] = BlockingFeed(self)
         return self._blocking.open()
 
     def __exit__(self, *_: object) -> None:
@@ -140,20 +158,41 @@ class Feed(ABC, Generic[T]):
                 if isinstance(item, Exception):
                     raise item
                 return item
+            if self._work is not None:
+                await self._finish_work(self._work)
+                continue
             lines = self._inbox.take()
             if lines is not None:
                 if self._inbox.n_dropped != self._n_dropped:
                     self._report_dropped()
-                self._ready.extend(self._read(lines))
+                result = self._read(lines)
+                if isinstance(result, asyncio.Task):
+                    self._work = result
+                else:
+                    self._ready.extend(result)
                 continue
             if self._closed:
                 raise StopAsyncIteration
             self._raise_failure()
             await self._wait()
 
-    async def _wait(self) -> None:
-        if self._waiter is not None:
+    async def _finish_work(self, work: asyncio.Task[Iterable[T | Exception]]) -> None:
+        """Waits for a chunk's task. Cancelled, it leaves that to the next call."""
+        self._check_alone()
+        self._is_worked_for = True
+        try:
+            await asyncio.wait([work])
+        finally:
+            self._is_worked_for = False
+        self._work = None
+        self._ready.extend(work.result())
+
+    def _check_alone(self) -> None:
+        if self._waiter is not None or self._is_worked_for:
             raise RuntimeError("another task is waiting for this feed's next batch")
+
+    async def _wait(self) -> None:
+        self._check_alone()
         self._waiter = asyncio.get_running_loop().create_future()
         self._inbox.wait(self._waiter)
         try:
@@ -169,7 +208,21 @@ class Feed(ABC, Generic[T]):
         """Raises the first connection's failure once all have failed."""
         failures = [client.failure for client in self._clients]
         if all(client.state is State.FAILED for client in self._clients):
-            raise failures[0] or FeedClosed("the feed has failed")
+            failure = failures[0] or FeedClosed("the feed has failed")
+            raise failure.with_traceback(None)  # it may be raised often
+
+    def _counts(self) -> dict[str, int]:
+        """Those of FeedStats that connections and the queue know."""
+        clients, inbox = self._clients, self._inbox
+        return {
+            "bytes": sum(client.n_bytes for client in clients),
+            "wire_bytes": sum(client.n_wire_bytes for client in clients),
+            "reconnects": sum(max(client.n_connections - 1, 0) for client in clients),
+            "dropped": inbox.n_dropped,
+            "dropped_bytes": inbox.dropped_len,
+            "queued": inbox.n_lines,
+            "queued_bytes": inbox.size,
+        }
 
     def _confirm(self, source: int) -> None:
         """Valid data has come by this connection; -1: by some."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from math import inf
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -12,12 +10,17 @@ import numpy as np
 from codec import _core
 from codec.batch import Batch
 from codec.errors import BadSignatureError, ErrorCode
-from codec.feeds.absence import AbsenceWatch
 from codec.feeds.duplicates import Seen
 from codec.feeds.events import EventKind
-from codec.feeds.reports import report_assets, report_errors, report_notices
-from codec.feeds.stats import Age
-from codec.monitor import Monitor, percentiles
+from codec.feeds.lookout import Lookout
+from codec.feeds.reports import (
+    report_assets,
+    report_errors,
+    report_notices,
+    report_stale,
+)
+from codec.feeds.stats import age_of
+from codec.monitor import Monitor
 from codec.signatures import make_judge
 
 if TYPE_CHECKING:
@@ -27,14 +30,11 @@ if TYPE_CHECKING:
 
     from codec.feeds._listener import Lines
     from codec.feeds.events import Events
+    from codec.feeds.stats import Age
     from codec.known import Signers
     from codec.signatures import OnBadSignature
 
 __all__ = ["Intake"]
-
-_NS = 1_000_000_000
-_CLOCK_JUMP_NS = _NS // 2
-_PERCENTILES = (50.0, 99.0, 99.9)
 
 
 class Intake:
@@ -65,12 +65,10 @@ class Intake:
         self._judge = make_judge(signers, policy, True)
         self._max_age_ns = max_age_ns
         self._monitor = Monitor(period_ns=period_ns, taxonomy_id=taxonomy_id)
-        self._absence = AbsenceWatch(absent_after_ns)
-        self._look_every_s = min(1.0, absent_after_ns / 4 / _NS)
-        self._next_look_s = -inf
+        self._lookout = Lookout(
+            events, absent_after_ns=absent_after_ns, clock_ns=clock_ns
+        )
         self._seen = Seen() if n_connections > 1 else None
-        self._clock_ns = clock_ns
-        self._clock_offset_ns: int | None = None
 
     @property
     def missing_ticks(self) -> int:
@@ -80,10 +78,7 @@ class Intake:
     @property
     def age(self) -> Age:
         """Percentiles of the messages' ages on arrival."""
-        ages = self.ages
-        if not ages.any():
-            return Age(None, None, None)
-        return Age(*(ns / _NS for ns in percentiles(ages, _PERCENTILES)))
+        return age_of(self.ages)
 
     @property
     def ages(self) -> NDArray[np.uint64]:
@@ -92,15 +87,15 @@ class Intake:
 
     def open(self) -> None:
         """From now on batches are read, in the event loop that is running."""
-        self._loop_time = asyncio.get_running_loop().time
+        self._lookout.open()
 
     def watch(self, assets: Iterable[int]) -> None:
         """These assets are expected from now on."""
-        self._absence.watch(assets)
+        self._lookout.absence.watch(assets)
 
     def forget(self, assets: Iterable[int]) -> None:
         """These are not."""
-        self._absence.forget(assets)
+        self._lookout.absence.forget(assets)
 
     def read(
         self, lines: Lines, confirm: Callable[[int], object]
@@ -160,10 +155,7 @@ class Intake:
         notices = self._monitor.observe(batch)
         if len(notices):
             self.gaps += report_notices(self._events, notices)
-        now_s = self._loop_time()
-        if now_s >= self._next_look_s and batch.n_messages:
-            self._next_look_s = now_s + self._look_every_s
-            self._check_clock(now_s)
+        if batch.n_messages and self._lookout.is_due():
             self._check_absence(int(batch.messages["receive_ns"][-1]))
         if self._max_age_ns is not None:
             batch = self._fresh(batch, self._max_age_ns)
@@ -172,32 +164,12 @@ class Intake:
     def _fresh(self, batch: Batch, max_age_ns: int) -> Batch:
         messages = batch.messages
         received, sent = messages["receive_ns"], messages["timestamp_ns"]
-        stale = (received > sent) & (received - sent > np.uint64(max_age_ns))
+        stale = report_stale(self._events, "messages", received, sent, max_age_ns)
         n_stale = int(np.count_nonzero(stale))
-        if n_stale == 0:
-            return batch
         self.stale += n_stale
-        oldest_s = int((received - sent)[stale].max()) / _NS
-        self._events.emit(
-            EventKind.STALE,
-            f"messages too old: {n_stale}, by up to {oldest_s:.3f} s",
-            n=n_stale,
-            messages=n_stale,
-            oldest_s=oldest_s,
-        )
-        return batch.select(~stale)
+        return batch.select(~stale) if n_stale else batch
 
     def _check_absence(self, now_ns: int) -> None:
-        gone, back = self._absence.check(self._monitor.last_seen_ns, now_ns)
+        absence = self._lookout.absence
+        gone, back = absence.check(self._monitor.last_seen_ns, now_ns)
         report_assets(self._events, gone, back)
-
-    def _check_clock(self, now_s: float) -> None:
-        """Reports a clock that was set: it went otherwise than the monotonic one."""
-        offset_ns = self._clock_ns() - round(now_s * _NS)
-        before_ns, self._clock_offset_ns = self._clock_offset_ns, offset_ns
-        if before_ns is None or abs(offset_ns - before_ns) < _CLOCK_JUMP_NS:
-            return
-        jump_s = (offset_ns - before_ns) / _NS
-        self._events.emit(
-            EventKind.CLOCK_JUMP, f"the clock jumped by {jump_s:+.3f} s", jump_s=jump_s
-        )

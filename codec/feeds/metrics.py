@@ -8,16 +8,18 @@ import numpy as np
 
 from codec.errors import MissingDependencyError
 from codec.feeds.events import EventKind, State
+from codec.feeds.stats import AggregatorStats
 from codec.monitor import age_bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from threading import Thread
     from wsgiref.simple_server import WSGIServer
 
     from numpy.typing import NDArray
     from prometheus_client import Metric
 
+    from codec.feeds.aggregator import AggregatorFeed
     from codec.feeds.fast import FastFeed
     from codec.recording import RecorderStats
 
@@ -35,10 +37,12 @@ except ModuleNotFoundError as error:
 
 __all__ = ["FeedCollector", "Metrics", "serve_metrics"]
 
-# Counters from `Stats`: name, field, help.
+# Counters from a feed's stats, of those that it has: name, field, help.
 _COUNTERS = (
     ("messages", "messages", "Messages delivered."),
     ("updates", "updates", "Updates delivered."),
+    ("aggregates", "aggregates", "Aggregates delivered."),
+    ("publisher_prices", "publishers", "Publishers' prices delivered."),
     ("batches", "batches", "Batches delivered."),
     ("bytes", "bytes", "Bytes of messages received."),
     ("wire_bytes", "wire_bytes", "The same before inflating."),
@@ -46,9 +50,11 @@ _COUNTERS = (
     ("gaps", "gaps", "Notices of missing ticks."),
     ("missing_ticks", "missing_ticks", "Ticks of a fixed channel that never came."),
     ("bad_messages", "bad", "Messages that could not be decoded."),
-    ("bad_signatures", "bad_signatures", "Messages with a bad signature."),
-    ("stale_messages", "stale", "Messages taken out for their age."),
-    ("duplicates", "duplicates", "Messages that another connection had brought."),
+    ("bad_signatures", "bad_signatures", "Messages or aggregates that are not good."),
+    ("bad_publisher_prices", "bad_publishers", "Publishers' prices that are not good."),
+    ("backwards", "backwards", "Aggregates older than the newest of their asset."),
+    ("stale_messages", "stale", "Messages or aggregates taken out for their age."),
+    ("duplicates", "duplicates", "What another connection had brought."),
     ("other_messages", "not_data", "Messages that are no data."),
     ("dropped_messages", "dropped", "Messages given up: the reader was too slow."),
     ("dropped_bytes", "dropped_bytes", "Bytes of them."),
@@ -96,7 +102,9 @@ class Metrics:
         self.close()
 
 
-def serve_metrics(feed: FastFeed, port: int, address: str = "127.0.0.1") -> Metrics:
+def serve_metrics(
+    feed: FastFeed | AggregatorFeed, port: int, address: str = "127.0.0.1"
+) -> Metrics:
     """Serves the counts of a feed, and of its recorder, at `http://address:port/`.
 
     In Prometheus' text format, by a thread of its own; docs/feeds.md lists the names.
@@ -114,7 +122,7 @@ class FeedCollector:
     feed: gives the feed of that moment.
     """
 
-    def __init__(self, feed: Callable[[], FastFeed]) -> None:
+    def __init__(self, feed: Callable[[], FastFeed | AggregatorFeed]) -> None:
         self._feed = feed
         bounds = age_bounds()
         at = np.searchsorted(bounds, [round(s * 1e9) for s in _BOUNDS_S])
@@ -127,8 +135,11 @@ class FeedCollector:
         feed = self._feed()
         stats = feed.stats
         for name, field, text in _COUNTERS:
-            value = getattr(stats, field)
-            yield CounterMetricFamily(f"stork_feed_{name}", text, value)
+            if hasattr(stats, field):
+                value = getattr(stats, field)
+                yield CounterMetricFamily(f"stork_feed_{name}", text, value)
+        if isinstance(stats, AggregatorStats):
+            yield _faults(stats.faults)
         for name, field, text in _GAUGES:
             yield GaugeMetricFamily(f"stork_feed_{name}", text, getattr(stats, field))
         yield GaugeMetricFamily(
@@ -157,7 +168,18 @@ class FeedCollector:
         )
 
 
-def _states(feed: FastFeed) -> Metric:
+def _faults(counts: Mapping[str, int]) -> Metric:
+    result = CounterMetricFamily(
+        "stork_feed_faults",
+        "What aggregates and publishers' prices lack, whether delivered or not.",
+        labels=["status", "code"],
+    )
+    for name, n in counts.items():
+        result.add_metric(name.split(": "), n)
+    return result
+
+
+def _states(feed: FastFeed | AggregatorFeed) -> Metric:
     result = GaugeMetricFamily(
         "stork_feed_connection_state",
         "1 for the state that a connection is in.",

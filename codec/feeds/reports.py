@@ -9,7 +9,8 @@ import numpy as np
 
 from codec.errors import ErrorCode
 from codec.feeds.events import EventKind
-from codec.feeds.stork_fast import Meaning, Reply, read_reply
+from codec.feeds.replies import Meaning, Reply, read_reply
+from codec.feeds.words import shown
 from codec.monitor import NoticeKind
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from codec.feeds._listener import Lines
     from codec.feeds.events import Events
 
-__all__ = ["report_assets", "report_errors", "report_notices"]
+__all__ = [
+    "report_assets",
+    "report_errors",
+    "report_notices",
+    "report_replies",
+    "report_stale",
+]
 
 # A chunk can be thousands of faults; so many are looked at one by one.
 _MOST = 32
@@ -50,19 +57,25 @@ _NOTICES = {
 
 
 def report_errors(
-    events: Events, lines: Lines, errors: NDArray[Any]
+    events: Events,
+    lines: Lines,
+    errors: NDArray[Any],
+    asset_type: type[int | str] = int,
 ) -> Counter[EventKind]:
     """Reports messages that gave no rows: bad ones, and those that are no data.
 
-    Returns how many there are of each kind.
+    errors: in ascending order of messages, of which each may have several. asset_type:
+    what assets are in this protocol. Returns how many there are of each kind.
     """
     source = lines.source if lines.source >= 0 else None
     texts = bytes(lines).split(b"\n")
     counts: Counter[EventKind] = Counter()
     rest: Counter[EventKind] = Counter()
+    reply_index, reply = -1, None
     for i, (index, offset, code) in enumerate(errors.tolist()):
         message = texts[index].partition(b" ")[2]
-        reply = _reply_of(message, code)
+        if index != reply_index:  # of a message's many errors only the first is read
+            reply_index, reply = index, _reply_of(message, code, asset_type)
         kind = _MEANINGS[reply.meaning] if reply else _kind_of(code)
         counts[kind] += 1
         if i >= _MOST:
@@ -88,11 +101,33 @@ def report_errors(
     return counts
 
 
-def _reply_of(message: bytes, code: int) -> Reply | None:
+def report_replies(
+    events: Events, lines: Lines, asset_type: type[int | str]
+) -> Counter[EventKind]:
+    """Reports messages where none is data; returns how many there are of each kind."""
+    source = lines.source if lines.source >= 0 else None
+    texts = bytes(lines).split(b"\n")[: lines.n_lines]
+    counts: Counter[EventKind] = Counter()
+    for line in texts[:_MOST]:
+        reply = read_reply(line.partition(b" ")[2], asset_type)
+        kind = _MEANINGS[reply.meaning]
+        counts[kind] += 1
+        text = f"{reply.type}: {reply.text}" if reply.type else reply.text
+        events.emit(kind, text, connection=source, type=reply.type, assets=reply.assets)
+    n = len(texts) - _MOST
+    if n > 0:
+        kind = EventKind.UNKNOWN_MESSAGE
+        counts[kind] += n
+        text = f"and {n} more in the same chunk, not read"
+        events.emit(kind, text, connection=source, n=n, messages=n)
+    return counts
+
+
+def _reply_of(message: bytes, code: int, asset_type: type[int | str]) -> Reply | None:
     """What a message that is no data says. One with an error may have no type."""
     if code not in (ErrorCode.NOT_DATA, ErrorCode.MISSING_FIELD):
         return None
-    reply = read_reply(message)
+    reply = read_reply(message, asset_type)
     is_reply = code == ErrorCode.NOT_DATA or reply.meaning is not Meaning.UNKNOWN
     return reply if is_reply else None
 
@@ -117,7 +152,32 @@ def report_notices(events: Events, notices: NDArray[Any]) -> int:
     return int(np.count_nonzero(notices["kind"] == NoticeKind.GAP))
 
 
-def report_assets(events: Events, gone: Sequence[int], back: Sequence[int]) -> None:
+def report_stale(
+    events: Events,
+    what: str,
+    received_ns: NDArray[np.uint64],
+    sent_ns: NDArray[np.uint64],
+    max_age_ns: int,
+) -> NDArray[np.bool_]:
+    """Says which are older than that on arrival, and reports them. what: plural."""
+    late = received_ns > sent_ns
+    stale: NDArray[np.bool_] = late & (received_ns - sent_ns > np.uint64(max_age_ns))
+    n = int(np.count_nonzero(stale))
+    if n:
+        oldest_s = int((received_ns - sent_ns)[stale].max()) / 1e9
+        events.emit(
+            EventKind.STALE,
+            f"{what} too old: {n}, by up to {oldest_s:.3f} s",
+            n=n,
+            oldest_s=oldest_s,
+            **{what: n},
+        )
+    return stale
+
+
+def report_assets(
+    events: Events, gone: Sequence[int | str], back: Sequence[int | str]
+) -> None:
     """Reports subscribed assets that stay away, and those that came back."""
     if gone:
         text = f"no value of {_named(gone)} for too long"
@@ -127,7 +187,7 @@ def report_assets(events: Events, gone: Sequence[int], back: Sequence[int]) -> N
         events.emit(EventKind.ASSET_BACK, text, assets=tuple(back))
 
 
-def _named(assets: Sequence[int]) -> str:
-    shown = ", ".join(map(str, assets[:10]))
+def _named(assets: Sequence[int | str]) -> str:
+    names = ", ".join(shown(str(asset)) for asset in assets[:10])
     rest = f" and {len(assets) - 10} more" if len(assets) > 10 else ""
-    return f"{'asset' if len(assets) == 1 else 'assets'} {shown}{rest}"
+    return f"{'asset' if len(assets) == 1 else 'assets'} {names}{rest}"

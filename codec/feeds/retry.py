@@ -56,10 +56,12 @@ class ConnectionLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """error: what to raise, None to try again, in `wait_s` seconds at the soonest."""
+    """error: what to raise, None to try again: after the back-off, and in `wait_s`
+    seconds at the soonest; or in `delay_s` seconds, whatever the back-off says."""
 
     error: FeedError | None = None
     wait_s: float = 0.0
+    delay_s: float | None = None
 
 
 def judge(failure: Exception, *, established: bool) -> Verdict:

@@ -6,14 +6,12 @@ Source: the Stork Fast websocket API documentation.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from enum import Enum
 from operator import index
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlunsplit
 
-from codec import jsontext
-from codec.feeds.words import shown
+from codec.feeds.replies import Meaning, Reply, read_reply
+from codec.feeds.urls import websocket_parts
 from codec.periods import CHANNELS
 
 if TYPE_CHECKING:
@@ -43,7 +41,6 @@ MessageType: TypeAlias = Literal["unsigned", "signed_ecdsa"]
 _MESSAGE_TYPES = ("unsigned", "signed_ecdsa")
 # Asset ids in one request: about 6 kB, well below what gateways take for a message.
 _IDS_PER_FRAME = 1000
-_REPLY_MAX = 64 << 10  # bytes of an answer that are looked at
 
 
 def period_ns(channel: str) -> int | None:
@@ -70,15 +67,7 @@ def connection_url(
         raise ValueError(
             f"message_type is 'unsigned' or 'signed_ecdsa', not {message_type!r}"
         )
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("a URL is printable ASCII without spaces")
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not _is_host(parts.netloc):
-        raise ValueError("a Stork Fast URL is ws://host... or wss://host...")
-    if "@" in parts.netloc:
-        raise ValueError("a URL carries no credentials: use `token`")
-    if parts.fragment:
-        raise ValueError("a websocket's URL has no fragment (#...)")
+    parts = websocket_parts(url, "Stork Fast")
     names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     twice = sorted(names & {"channel", "message_type", "addtl_attrs"})
     if twice:
@@ -89,14 +78,6 @@ def connection_url(
     if parts.query:
         query = f"{parts.query}&{query}"
     return urlunsplit((parts.scheme, parts.netloc, parts.path or "/ws", query, ""))
-
-
-def _is_host(netloc: str) -> bool:
-    parts = urlsplit(f"//{netloc}")
-    try:
-        return bool(parts.hostname) and parts.port != 0 and not set(netloc) & set(" \\")
-    except ValueError:  # of the port
-        return False
 
 
 def asset_set(assets: Iterable[int]) -> set[int]:
@@ -127,52 +108,3 @@ def _request_frames(kind: str, assets: Iterable[int]) -> Iterator[bytes]:
     for start in range(0, len(ids), _IDS_PER_FRAME):
         request = {"type": kind, "assets": ids[start : start + _IDS_PER_FRAME]}
         yield json.dumps(request, separators=(",", ":")).encode()
-
-
-class Meaning(Enum):
-    """What a message that is no data means."""
-
-    ACKNOWLEDGEMENT = "acknowledgement"
-    ERROR = "error"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A message that is no data. text: what it says; assets: those that it names."""
-
-    meaning: Meaning
-    type: str
-    text: str
-    assets: tuple[int, ...] = ()
-
-
-def read_reply(message: bytes) -> Reply:
-    """Reads a message that the codec calls `not_data`, or cannot decode at all.
-
-    An acknowledgement repeats the request's type. An error has that type, or a field
-    `error`. Everything else is unknown, and its text is its beginning.
-    """
-    beginning = shown(message)
-    try:
-        fields = jsontext.loads(message) if len(message) <= _REPLY_MAX else None
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
-        return Reply(Meaning.UNKNOWN, "", beginning)
-    kind = fields.get("type")
-    kind = shown(kind) if isinstance(kind, str) else ""
-    error = fields.get("error") or (kind == "error" and fields.get("message"))
-    if kind == "error" or error:
-        text = shown(error) if isinstance(error, str) else beginning
-        return Reply(Meaning.ERROR, kind, text)
-    if kind in ("subscribe", "unsubscribe"):
-        return Reply(Meaning.ACKNOWLEDGEMENT, kind, beginning, _assets_of(fields))
-    return Reply(Meaning.UNKNOWN, kind, beginning)
-
-
-def _assets_of(fields: dict[str, object]) -> tuple[int, ...]:
-    assets = fields.get("assets", fields.get("data"))
-    if not isinstance(assets, list):
-        return ()
-    return tuple(asset for asset in assets if type(asset) is int)

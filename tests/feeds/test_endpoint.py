@@ -14,7 +14,13 @@ import pytest
 
 import codec
 from codec.errors import FeedError
-from codec.feeds.endpoint import Endpoint, Headers, Secret, token_endpoint
+from codec.feeds.endpoint import (
+    Endpoint,
+    Headers,
+    Secret,
+    header_endpoint,
+    token_endpoint,
+)
 
 PACKAGE = str(Path(codec.__file__).parent)
 URL = "wss://h/ws?channel=1s"
@@ -335,3 +341,24 @@ def test_waiting_for_a_token_can_be_cancelled() -> None:
             await task
 
     asyncio.run(main())
+
+
+# Headers made anew for each connection.
+
+
+def test_made_headers_with_a_token() -> None:
+    endpoint = header_endpoint(URL, Secret("abc"), lambda: {"X-Signature": SECRET})
+    url, headers = ask(endpoint)
+    assert url == URL
+    assert dict(headers) == {"X-Signature": SECRET, "Authorization": "Basic abc"}
+    assert dict(ask(header_endpoint(URL, None, None)).headers) == {}
+
+
+def test_made_headers_are_not_shown_where_the_token_cannot_be_had() -> None:
+    def token() -> str:
+        raise OSError("nothing there")
+
+    endpoint = header_endpoint(URL, Secret(token), lambda: {"X-Signature": SECRET})
+    with pytest.raises(FeedError) as caught:
+        ask(endpoint)
+    assert SECRET not in shown(caught.value)

@@ -20,7 +20,7 @@ from codec.feeds.events import Event, EventKind, Events, State
 
 T = TypeVar("T")
 GAP, STALE, STATE = EventKind.GAP, EventKind.STALE, EventKind.STATE
-OTHERS = [kind for kind in EventKind if kind is not STATE]
+OTHERS = [kind for kind in EventKind if kind not in (STATE, EventKind.OUTAGE)]
 
 
 class Clock:
@@ -164,6 +164,12 @@ def test_kinds_do_not_limit_one_another() -> None:
         emit(events, *range(3), kind=kind)
     assert Counter(event.kind for event in events) == dict.fromkeys(OTHERS, 2)
     assert events.counts == dict.fromkeys(OTHERS, 3)
+
+
+def test_outages_are_never_suppressed() -> None:
+    events = new_events(per_second=1)
+    emit(events, *range(50), kind=EventKind.OUTAGE)
+    assert len(events) == events.counts[EventKind.OUTAGE] == 50
 
 
 def test_states_are_never_suppressed() -> None:
@@ -490,6 +496,7 @@ LEVELS: list[tuple[EventKind, dict[str, object], int]] = [
     (EventKind.UNKNOWN_MESSAGE, {}, logging.WARNING),
     (EventKind.BAD_MESSAGE, {}, logging.WARNING),
     (EventKind.BAD_SIGNATURE, {}, logging.WARNING),
+    (EventKind.BAD_PUBLISHER, {}, logging.WARNING),
     (EventKind.STALE, {}, logging.WARNING),
     (EventKind.OVERFLOW, {}, logging.WARNING),
     (EventKind.GAP, {}, logging.WARNING),
@@ -500,6 +507,9 @@ LEVELS: list[tuple[EventKind, dict[str, object], int]] = [
     (EventKind.ASSET_ABSENT, {}, logging.WARNING),
     (EventKind.ASSET_BACK, {}, logging.INFO),
     (EventKind.CLOCK_JUMP, {}, logging.WARNING),
+    (EventKind.REFUSED, {}, logging.ERROR),
+    (EventKind.OUTAGE, {}, logging.WARNING),
+    (EventKind.MEMBER, {}, logging.DEBUG),
 ]
 
 
