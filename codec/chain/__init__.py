@@ -1,4 +1,4 @@
-"""Signed payloads into transactions: judged before they cost, sent once, followed.
+"""Signed payloads and prices into transactions: judged before they cost, sent once.
 
 Needs the extra `chain`: pip install 'stork-codec[chain]'.
 """
@@ -14,6 +14,7 @@ if not all(map(_find_spec, ("eth_abi", "eth_account", "httpx"))):
         " pip install 'stork-codec[chain]'"
     )
 
+from codec.chain.aggregator import PriceUpdate, PriceUpdates, price_updates
 from codec.chain.blocking import BlockingSubmitter
 from codec.chain.calldata import (
     PAYLOAD,
@@ -29,6 +30,9 @@ from codec.chain.calldata import (
 from codec.chain.endpoints import EndpointState, EndpointStatus
 from codec.chain.events import ChainEvent, ChainEventKind, ChainEvents
 from codec.chain.fees import FeePolicy, Fees, bump, quote
+from codec.chain.forecast import Forecast
+from codec.chain.order import Order
+from codec.chain.payload_order import PayloadOrder
 from codec.chain.preflight import (
     Checks,
     Finding,
@@ -40,8 +44,10 @@ from codec.chain.push.budget import Budget
 from codec.chain.push.rules import Rule, Rules
 from codec.chain.reverts import Revert, decode_revert, revert_of
 from codec.chain.rpc import Rpc
+from codec.chain.stork_core import StoredValue, StorkCore
 from codec.chain.submission import Outcome, Submission, SubmissionState
 from codec.chain.submitter import Submitter
+from codec.chain.update_order import UpdateOrder, UpdatePreflight
 from codec.chain.verifier import Verifier
 from codec.chain.wallet import Wallet
 
@@ -63,19 +69,28 @@ __all__ = [
     "FeePolicy",
     "Fees",
     "Finding",
+    "Forecast",
+    "Order",
     "Outcome",
     "Payload",
+    "PayloadOrder",
     "Preflight",
     "PreflightCode",
+    "PriceUpdate",
+    "PriceUpdates",
     "Pusher",
     "Revert",
     "Rpc",
     "Rule",
     "Rules",
+    "StoredValue",
+    "StorkCore",
     "Submission",
     "SubmissionState",
     "Submitter",
     "Target",
+    "UpdateOrder",
+    "UpdatePreflight",
     "Verifier",
     "Wallet",
     "bump",
@@ -84,6 +99,7 @@ __all__ = [
     "decode_revert",
     "payload_bytes",
     "preflight",
+    "price_updates",
     "quote",
     "revert_of",
     "selector",

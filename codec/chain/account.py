@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from codec.chain.fees import FeePolicy, Fees
     from codec.chain.rpc import Rpc
     from codec.chain.siblings import Head, Limits
-    from codec.chain.verifier import Verifier
     from codec.chain.wallet import Wallet
 
 __all__ = ["Account"]
@@ -43,7 +42,6 @@ class Account:
         self,
         rpc: Rpc,
         wallet: Wallet,
-        verifier: Verifier,
         *,
         policy: FeePolicy,
         limits: Limits,
@@ -53,7 +51,6 @@ class Account:
         self.follower = Follower(
             rpc,
             wallet,
-            verifier,
             self.heads,
             policy=policy,
             limits=limits,

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from codec.jsontext import is_deeper
+from codec.webanswers import is_web_page
 
 __all__ = [
     "BadAnswer",
     "NodesError",
     "Result",
     "clean",
-    "is_web_page",
     "read_answer",
     "read_bytes",
     "read_hash",
@@ -83,13 +83,6 @@ def read_answer(body: bytes, request_id: int) -> Result | NodesError:
     if type(code) is not int or not isinstance(message, str):
         raise BadAnswer("the answer's error has no code, or a message that is no text")
     return NodesError(code, clean(message) or "no message", error.get("data"))
-
-
-def is_web_page(body: bytes, content_type: str = "") -> bool:
-    """Whether an answer is HTML."""
-    kind = content_type.partition(";")[0].strip().lower()
-    is_html = kind in ("text/html", "application/xhtml+xml")
-    return is_html or body[:200].lstrip()[:1] == b"<"
 
 
 def clean(text: str, longest: int = _LONGEST_TEXT) -> str:

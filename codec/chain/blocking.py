@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
-from codec.chain.calldata import payload_bytes
 from codec.errors import ChainError
 from codec.loopthread import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
+    from codec.chain.aggregator import PriceUpdates
     from codec.chain.calldata import Payload
+    from codec.chain.order import Order
     from codec.chain.submission import Outcome
     from codec.chain.submitter import Submitter
 
@@ -45,8 +46,8 @@ class BlockingSubmitter:
             finally:
                 thread.stop()
 
-    def send(self, payload: Payload) -> Outcome:
-        """What became of a payload.
+    def send(self, payload: Payload | PriceUpdates | Order[Any]) -> Outcome:
+        """What became of a payload, or of what else a Submitter sends.
 
         Interrupted by Ctrl-C, it is not sent if it was not yet; else
         `submitter.pending` has it.
@@ -54,7 +55,9 @@ class BlockingSubmitter:
         outcome: Outcome = self.call(self.submitter.send(payload))
         return outcome
 
-    def send_many(self, payloads: Iterable[Payload]) -> list[Outcome]:
+    def send_many(
+        self, payloads: Iterable[Payload | PriceUpdates | Order[Any]]
+    ) -> list[Outcome]:
         """What became of each of them; all are under way at once."""
         outcomes: list[Outcome] = self.call(self._send_all(list(payloads)))
         return outcomes
@@ -76,11 +79,12 @@ class BlockingSubmitter:
         finally:
             await self.submitter.rpc.aclose()
 
-    async def _send_all(self, payloads: list[Payload]) -> list[Outcome]:
+    async def _send_all(
+        self, payloads: list[Payload | PriceUpdates | Order[Any]]
+    ) -> list[Outcome]:
         # All are submitted in the given order, or none if one of them is no payload.
-        submissions = [
-            self.submitter.submit(data) for data in map(payload_bytes, payloads)
-        ]
+        orders = [self.submitter.order(payload) for payload in payloads]
+        submissions = [self.submitter.submit(order) for order in orders]
         try:
             return [await submission for submission in submissions]
         except asyncio.CancelledError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from codec.aggregator.signing import encoded_asset_id
 from codec.api import as_int
 from codec.chain.findings import Finding, PreflightCode
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from codec.chain.aggregator import PriceUpdates
     from codec.chain.reading import Reading
 
 __all__ = ["Asset", "Band", "Checks"]
 
-Asset: TypeAlias = "int | tuple[int, int]"
-"""An asset id, in whatever taxonomy, or (taxonomy id, asset id)."""
+Asset: TypeAlias = "int | tuple[int, int] | str"
+"""Of payloads an asset id, in whatever taxonomy, or (taxonomy id, asset id); of price
+updates an asset's name."""
 
 Band: TypeAlias = "tuple[int | Decimal, int | Decimal]"
 """Lowest and highest value: ints scaled by 10^18, or Decimals that are not scaled."""
@@ -38,10 +41,10 @@ _MAX_LISTED = 10
 class Checks:
     """The sender's own conditions; the contract has none of them. None: not checked.
 
-    max_age_s: how old a payload may be. max_ahead_s: how far its timestamp may be ahead
-    of this machine's clock. assets: those that have to be in it. bands: assets with the
-    lowest and the highest value that they may have, both included, where they are in
-    it; of an asset that stands twice, each value counts.
+    max_age_s: how old a payload, or each of price updates, may be. max_ahead_s: how far
+    its timestamp may be ahead of this machine's clock. assets: those that have to be in
+    it. bands: assets with the lowest and the highest value that they may have, both
+    included, where they are in it; of an asset that stands twice, each value counts.
 
     Raises ValueError for what cannot be a limit, TypeError for a float as a limit.
     """
@@ -64,6 +67,36 @@ class Checks:
                 raise ValueError(
                     f"asset {_name(asset)}: no value is in {band[0]} .. {band[1]}"
                 )
+
+    def must_be_of_payloads(self) -> None:
+        """Raises ValueError where a check is of an asset that a payload cannot name."""
+        self._must_be(of_names=False)
+
+    def must_be_of_updates(self) -> None:
+        """Raises ValueError where a check is of an asset that no update can name."""
+        self._must_be(of_names=True)
+
+    def _must_be(self, *, of_names: bool) -> None:
+        for asset in (*self.assets, *self.bands):
+            if isinstance(asset, str) is not of_names:
+                kinds = "ids in payloads, names in price updates"
+                raise ValueError(f"assets are checked by {kinds}: {asset!r}")
+
+    def update_findings(self, updates: PriceUpdates, now_ns: int) -> Iterator[Finding]:
+        """What of price updates does not hold; each is fatal."""
+        for row, timestamp_ns in enumerate(updates.timestamps_ns.tolist()):
+            for found in self._of_age(timestamp_ns, now_ns):
+                yield Finding(found.code, f"{updates.name(row)}: {found.text}")
+        ids = updates.ids
+        names = [str(asset) for asset in self.assets]
+        missing = [name for name in names if encoded_asset_id(name) not in ids]
+        if missing:
+            yield Finding(PreflightCode.ASSET_MISSING, f"without {_listed(missing)}")
+        bands = {encoded_asset_id(str(asset)): asset for asset in self.bands}
+        for row, value in enumerate(updates.values):
+            asset = bands.get(ids[row])
+            if asset is not None:
+                yield from _of_band(_name(asset), self.bands[asset], value)
 
     def findings(self, reading: Reading, now_ns: int) -> Iterator[Finding]:
         """What of a payload does not hold; each is fatal."""
@@ -100,21 +133,26 @@ class Checks:
 
         missing = [_name(asset) for asset in self.assets if not len(rows(asset))]
         if missing:
-            more = len(missing) - _MAX_LISTED
-            listed = ", ".join(missing[:_MAX_LISTED])
-            listed += f" and {more:,} more" if more > 0 else ""
-            noun = "asset" if len(missing) == 1 else "assets"
-            text = f"without {noun} {listed} (taxonomy {taxonomy_id})"
+            text = f"without {_listed(missing)} (taxonomy {taxonomy_id})"
             yield Finding(PreflightCode.ASSET_MISSING, text)
         for asset, band in self.bands.items():
-            low, high = map(_scaled, band)
             for value in as_int(updates[rows(asset)]):
-                if not low <= value <= high:
-                    yield Finding(
-                        PreflightCode.OUTSIDE_BAND,
-                        f"asset {_name(asset)} is {_plain(value)}, outside of"
-                        f" {_plain(low)} .. {_plain(high)}",
-                    )
+                yield from _of_band(_name(asset), band, value)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MAX_LISTED
+    listed = ", ".join(names[:_MAX_LISTED])
+    listed += f" and {more:,} more" if more > 0 else ""
+    return f"asset{'' if len(names) == 1 else 's'} {listed}"
+
+
+def _of_band(name: str, band: Band, value: int) -> Iterator[Finding]:
+    low, high = map(_scaled, band)
+    if not low <= value <= high:
+        text = f"asset {name} is {_plain(value)}, outside of"
+        text += f" {_plain(low)} .. {_plain(high)}"
+        yield Finding(PreflightCode.OUTSIDE_BAND, text)
 
 
 def _scaled(limit: int | Decimal) -> int | Decimal:
@@ -132,12 +170,14 @@ def _scaled(limit: int | Decimal) -> int | Decimal:
 
 
 def _check_asset(asset: Asset) -> None:
+    if isinstance(asset, str) and asset and not asset.isdigit():
+        return
     numbers = asset if isinstance(asset, tuple) else (0, asset)
     if len(numbers) != 2 or not all(
         isinstance(n, int) and 0 <= n <= 65535 for n in numbers
     ):
         raise ValueError(
-            "an asset is an id in 0 .. 65535, or (taxonomy id, asset id), not"
+            "an asset is an id in 0 .. 65535, (taxonomy id, asset id) or a name, not"
             f" {asset!r}"
         )
 

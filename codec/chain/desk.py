@@ -5,27 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codec.chain.account import Account
 from codec.chain.events import ChainEventKind
 from codec.chain.following import Draft
-from codec.chain.preflight import preflight
+from codec.chain.order import preflight
 from codec.chain.siblings import End
 from codec.chain.submission import SubmissionState
 from codec.errors import ChainError, WrongChainError
 
 if TYPE_CHECKING:
-    from codec.chain.calldata import Target
-    from codec.chain.checks import Checks
     from codec.chain.events import ChainEvents
     from codec.chain.fees import FeePolicy
-    from codec.chain.preflight import Preflight
+    from codec.chain.forecast import Forecast
+    from codec.chain.order import Order
     from codec.chain.rpc import Rpc
     from codec.chain.siblings import Limits
     from codec.chain.submission import Outcome, Submission
     from codec.chain.tracking import Track
-    from codec.chain.verifier import Verifier
     from codec.chain.wallet import Wallet
 
 __all__ = ["Desk"]
@@ -50,11 +48,8 @@ class Desk:
         self,
         rpc: Rpc,
         wallet: Wallet,
-        target: Target,
-        verifier: Verifier,
         *,
         policy: FeePolicy,
-        checks: Checks,
         limits: Limits,
         max_pending: int,
         events: ChainEvents,
@@ -62,24 +57,21 @@ class Desk:
         self.pending: dict[int, Submission] = {}
         self._rpc = rpc
         self._wallet = wallet
-        self._target = target
-        self._verifier = verifier
         self._policy = policy
-        self._checks = checks
         self._limits = limits
         self._events = events
         self._account = Account(
-            rpc, wallet, verifier, policy=policy, limits=limits, events=events
+            rpc, wallet, policy=policy, limits=limits, events=events
         )
         self._places = asyncio.Semaphore(max_pending)
         self._tasks: dict[asyncio.Task[None], Submission] = {}
 
     # What the Submitter asks for.
 
-    def start(self, submission: Submission) -> None:
-        """Begins with a submission."""
+    def start(self, submission: Submission, order: Order[Any]) -> None:
+        """Begins with a submission of an order."""
         self.pending[submission.number] = submission
-        task = asyncio.create_task(self._take_through(submission))
+        task = asyncio.create_task(self._take_through(submission, order))
         self._tasks[task] = submission
         task.add_done_callback(self._over)
 
@@ -126,7 +118,7 @@ class Desk:
             state = SubmissionState.CANCELLED if is_back else SubmissionState.UNRESOLVED
             self._finish(submission, submission.judged(state, reason))
 
-    async def _take_through(self, submission: Submission) -> None:
+    async def _take_through(self, submission: Submission, order: Order[Any]) -> None:
         deadline = time.monotonic() + self._limits.deadline_s
         problem: list[str] = []
         try:
@@ -138,7 +130,7 @@ class Desk:
         try:
             try:
                 async with asyncio.timeout_at(deadline):
-                    await self._admit(submission, deadline, problem)
+                    await self._admit(submission, order, deadline, problem)
             except TimeoutError:
                 reason = ": ".join(["the deadline passed before it was sent", *problem])
                 self._refuse(submission, reason)
@@ -150,14 +142,18 @@ class Desk:
     # From a place to a nonce.
 
     async def _admit(
-        self, submission: Submission, deadline: float, problem: list[str]
+        self,
+        submission: Submission,
+        order: Order[Any],
+        deadline: float,
+        problem: list[str],
     ) -> None:
         """Gives it a Track, or refuses it. problem: what it waits for, in the end."""
         while True:
             seen = len(problem)
             self._account.n_coming += 1
             try:
-                if await self._check(submission, deadline):
+                if await self._check(submission, order, deadline):
                     return
                 problem[:] = ["the account's funds are promised to others"]
             except WrongChainError as error:
@@ -172,16 +168,15 @@ class Desk:
             pause_s = self._limits.long_pause_s(seen)
             await self._account.ended.wait(pause_s)
 
-    async def _check(self, submission: Submission, deadline: float) -> bool:
+    async def _check(
+        self, submission: Submission, order: Order[Any], deadline: float
+    ) -> bool:
         """Whether it was decided upon; not where funds may be left over by others."""
         self._set_state(submission, SubmissionState.CHECKING)
         found = await preflight(
-            submission.payload,
-            self._target,
+            order,
             self._rpc,
             sender=self._wallet.address,
-            verifier=self._verifier,
-            checks=self._checks,
             policy=self._policy,
         )
         submission.preflight = found
@@ -191,22 +186,27 @@ class Desk:
         async with self._account.lock:
             if not self._is_affordable(found):
                 return False
-            await self._take(submission, found, deadline)
+            await self._take(submission, order, found, deadline)
         return True
 
-    def _is_affordable(self, found: Preflight) -> bool:
+    def _is_affordable(self, found: Forecast) -> bool:
         """Whether the account has it beside what others may cost that are out."""
         promised = self._account.promised_wei
         cost, balance = found.cost_wei or 0, found.balance_wei or 0
         return not promised or promised + cost <= balance
 
     async def _take(
-        self, submission: Submission, found: Preflight, deadline: float
+        self,
+        submission: Submission,
+        order: Order[Any],
+        found: Forecast,
+        deadline: float,
     ) -> None:
         assert found.gas_limit is not None and found.value_wei is not None
         assert found.fees is not None
-        to, data = self._target.address, found.calldata
-        draft = Draft(to, data, found.gas_limit, found.value_wei)
+        draft = Draft(
+            order.address, found.calldata, found.gas_limit, found.value_wei, order
+        )
         submission.track = await self._account.take(draft, found.fees, deadline)
 
     # From a nonce to an end.
@@ -244,7 +244,7 @@ class Desk:
         if track.reason == "cancelled":
             state = SubmissionState.CANCELLED
         if track.mined is not None and track.mined.has_payload:
-            found = await self._account.follower.why(track, draft, self._target)
+            found = await self._account.follower.why(track, draft)
             if found is not None:
                 state = SubmissionState.REVERTED
                 reason, revert = found

@@ -1,35 +1,28 @@
 """One HTTP request to a node and its answer, within limits of time and length.
 
 A node's URL often holds a key. httpx's transport is therefore used without httpx's
-client, which logs every URL, and what httpcore logs of these requests is dropped: it
-has the headers of answers, and with them the places to which a node sends on.
+client, which logs every URL.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import socket
-import ssl
-import zlib
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from http import HTTPStatus
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from codec.backoff import retry_after_s
-from codec.chain.answers import is_web_page
 from codec.chain.endpoints import Failure
+from codec.webanswers import AnswerError, fault_of, is_web_page, read_body, unlogged
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
 
     from codec.chain.endpoints import Endpoint
 
-__all__ = ["Exchange", "Reply", "phrase"]
+__all__ = ["Exchange", "Reply"]
 
 # 65,535 assets, the most that a verifier returns, are 12.6 MB of hex.
 MAX_ANSWER_LEN = 16 << 20
@@ -41,7 +34,6 @@ _HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "stork-codec",
 }
-_TOO_LONG = f"an answer of more than {MAX_ANSWER_LEN >> 20} MiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +44,6 @@ class Reply:
     body: bytes
     is_web_page: bool
     retry_after_s: float | None
-
-
-_ours: ContextVar[bool] = ContextVar("codec.chain's requests", default=False)
-
-
-def _is_not_ours(_: logging.LogRecord) -> bool:
-    return not _ours.get()
-
-
-for _name in ("httpcore.connection", "httpcore.http11"):
-    logging.getLogger(_name).addFilter(_is_not_ours)
 
 
 class _Stopped(Exception):
@@ -103,20 +84,23 @@ class Exchange:
         request is sent; a Failure that it gives is given, and nothing is sent.
         """
         # What httpx raises holds the URL, so that it ends here.
-        before = _ours.set(True)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._post(endpoint, content, on_connect)
+            with unlogged():
+                async with asyncio.timeout(self._timeout_s):
+                    return await self._post(endpoint, content, on_connect)
         except _Stopped as stopped:
             return stopped.failure
+        except AnswerError as error:
+            return Failure(str(error))
         except TimeoutError:
             limit = f"{self._timeout_s:g} s"
             return Failure(f"no answer, or not all of it, within {limit}")
         except Exception as error:
             is_unsent = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
-            return replace(_failure(error), is_unsent=is_unsent)
-        finally:
-            _ours.reset(before)
+            fault = fault_of(error)
+            return Failure(
+                fault.reason, is_lasting=fault.is_lasting, is_unsent=is_unsent
+            )
 
     async def _post(
         self,
@@ -145,7 +129,7 @@ class Exchange:
         )
         response = await self._transport.handle_async_request(request)
         try:
-            body = await _body(response)
+            body = await read_body(response, MAX_ANSWER_LEN)
         finally:
             await response.aclose()
         header = response.headers.get("Retry-After")
@@ -155,75 +139,3 @@ class Exchange:
             is_web_page(body, response.headers.get("Content-Type", "")),
             retry_after_s(header),
         )
-
-
-def phrase(status: int) -> str:
-    """`HTTP 429 Too Many Requests`."""
-    try:
-        return f"HTTP {status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"HTTP {status}"
-
-
-async def _body(response: httpx.Response) -> bytes:
-    """The body, which may be compressed; raises _Stopped for one that is too long."""
-    size = response.headers.get("Content-Length", "")
-    if size.isdecimal() and len(size) < 20 and int(size) > MAX_ANSWER_LEN:
-        raise _Stopped(Failure(_TOO_LONG))
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise _Stopped(Failure("an answer in an encoding that was not asked for"))
-    gzip = zlib.decompressobj(31) if encoding.endswith("gzip") else None
-    body = bytearray()
-    async for block in response.aiter_raw():
-        # Told how much room there is, so that a small block cannot become gigabytes.
-        room = MAX_ANSWER_LEN - len(body) + 1
-        body += gzip.decompress(block, room) if gzip else block
-        if len(body) > MAX_ANSWER_LEN:
-            raise _Stopped(Failure(_TOO_LONG))
-    if gzip and not gzip.eof:
-        raise _Stopped(Failure("its answer is cut off"))
-    return bytes(body)
-
-
-def _failure(error: Exception) -> Failure:
-    """What a failed exchange means. Only what holds no URL is taken from the error."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            reason = f"its certificate is not trusted: {cause.verify_message}"
-            return Failure(reason, is_lasting=True)
-        if isinstance(cause, ssl.SSLError):
-            return Failure(f"no TLS: {cause.reason or type(cause).__name__}")
-        if isinstance(cause, socket.gaierror):
-            return Failure(f"its name is not found: {cause.strerror}")
-        if isinstance(cause, OSError) and cause.errno:
-            return Failure(f"no connection: {os.strerror(cause.errno)}")
-    if isinstance(error, zlib.error):
-        return Failure("an answer whose compression is broken")
-    if isinstance(error, httpx.RemoteProtocolError):
-        text = str(error)
-        if text.startswith("Server disconnected"):
-            return Failure("the connection ended without an answer")
-        if text.startswith("peer closed connection"):
-            return Failure("its answer is cut off")
-        return Failure("its answer is no HTTP")
-    if isinstance(error, httpx.ConnectError):
-        return Failure("no connection")
-    if isinstance(error, httpx.NetworkError):
-        return Failure("the connection was lost")
-    return Failure(f"the request failed ({type(error).__name__})")
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The error and those behind it, at most twenty."""
-    found: list[BaseException] = []
-    waiting: list[BaseException | None] = [error]
-    while waiting and len(found) < 20:
-        cause = waiting.pop(0)
-        if cause is None or cause in found:
-            continue
-        found.append(cause)
-        if isinstance(cause, BaseExceptionGroup):
-            waiting.extend(cause.exceptions)
-        waiting.append(cause.__cause__ or cause.__context__)
-    return found

@@ -27,6 +27,9 @@ class PreflightCode(StrEnum):
     AHEAD = "ahead"
     ASSET_MISSING = "asset_missing"
     OUTSIDE_BAND = "outside_band"
+    # Price updates, as the contract's state judges them.
+    STALE_UPDATE = "stale_update"
+    NO_FRESH_UPDATE = "no_fresh_update"
     # The chain.
     SIGNERS_UNKNOWN = "signers_unknown"
     FEE_UNKNOWN = "fee_unknown"

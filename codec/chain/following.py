@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codec.chain.events import ChainEventKind
 from codec.chain.fees import bump, quote
@@ -17,14 +17,13 @@ from codec.errors import ChainError, RpcError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from codec.chain.calldata import Target
     from codec.chain.events import ChainEvents
     from codec.chain.fees import FeePolicy, Fees
+    from codec.chain.order import Order
     from codec.chain.reverts import Revert
     from codec.chain.rpc import Rpc
     from codec.chain.siblings import Limits
     from codec.chain.tracking import Track
-    from codec.chain.verifier import Verifier
     from codec.chain.wallet import Wallet
     from codec.chain.watching import Heads
 
@@ -35,13 +34,21 @@ TRANSFER_GAS = 21_000
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the transactions of a nonce have in common, if they carry the payload."""
+    """What the transactions of a nonce have in common, if they carry the payload.
+
+    order: what is sent with them, None for a transfer.
+    """
 
     to: str
     data: bytes
     gas: int
     value_wei: int
-    has_payload: bool = True
+    order: Order[Any] | None = None
+
+    @property
+    def has_payload(self) -> bool:
+        """Whether they are for more than to free the nonce."""
+        return self.order is not None
 
     def cost_wei(self, fees: Fees) -> int:
         """The most that it can cost."""
@@ -50,7 +57,7 @@ class Draft:
 
 def transfer_to_oneself(address: str) -> Draft:
     """What frees a nonce: it moves nothing, and costs the least gas there is."""
-    return Draft(address, b"", TRANSFER_GAS, 0, has_payload=False)
+    return Draft(address, b"", TRANSFER_GAS, 0)
 
 
 class Follower:
@@ -60,7 +67,6 @@ class Follower:
         self,
         rpc: Rpc,
         wallet: Wallet,
-        verifier: Verifier,
         heads: Heads,
         *,
         policy: FeePolicy,
@@ -70,7 +76,6 @@ class Follower:
     ) -> None:
         self._rpc = rpc
         self._wallet = wallet
-        self._verifier = verifier
         self._heads = heads
         self._policy = policy
         self._limits = limits
@@ -151,8 +156,8 @@ class Follower:
         value_wei = draft.value_wei
         try:
             quoted = await quote(self._rpc, self._policy)
-            if value_wei:
-                fee_wei = await self._verifier.fee_wei(refresh=True)
+            if value_wei and draft.order is not None:
+                fee_wei = await draft.order.fee_wei(refresh=True)
                 value_wei = max(value_wei, fee_wei)
         except ChainError:
             await self._heads.changed.wait(self._limits.poll_s)
@@ -186,17 +191,15 @@ class Follower:
         data |= {"hash": sibling.hash, **place}
         self._events.emit(kind, text, place=sibling.hash, n=1, level=None, **data)
 
-    async def why(
-        self, track: Track, draft: Draft, target: Target
-    ) -> tuple[str, Revert | None] | None:
+    async def why(self, track: Track, draft: Draft) -> tuple[str, Revert | None] | None:
         """What was wrong with a transaction that was mined, None if nothing was.
 
         It is called again on the state before its block, and after it: what it was
         mined on lies between the two.
         """
-        receipt, mined = track.receipt, track.mined
-        assert receipt is not None and mined is not None
-        if receipt.is_good and not target.is_bare_verify:
+        receipt, mined, order = track.receipt, track.mined, draft.order
+        assert receipt is not None and mined is not None and order is not None
+        if receipt.is_good and not order.is_silent:
             return None
         call = {
             "from": self._wallet.address,
@@ -209,9 +212,10 @@ class Follower:
             try:
                 answer = await self._rpc.eth_call(call, number)
             except RpcError as error:
-                revert = revert_of(error, target.abi)
+                revert = revert_of(error, order.abi)
                 if revert is not None and not receipt.is_good:
-                    await self._learn(revert)
+                    with contextlib.suppress(ChainError):
+                        await order.learn(revert)
                     return f"the transaction was mined, and reverted: {revert}", revert
             except ChainError:
                 return None
@@ -219,11 +223,3 @@ class Follower:
                 if receipt.is_good and not any(answer):
                     return "the verifier took the fee, and answered false", None
         return None
-
-    async def _learn(self, revert: Revert) -> None:
-        """Has the next preflight know what this revert tells of the verifier."""
-        with contextlib.suppress(ChainError):
-            if revert.name == "InsufficientFee":
-                await self._verifier.fee_wei(refresh=True)
-            elif revert.name == "InvalidSignature":
-                await self._verifier.signers(refresh=True)

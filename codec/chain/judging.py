@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from codec.chain.answers import BadAnswer, NodesError, Result, read_answer
 from codec.chain.endpoints import Failure
-from codec.chain.exchange import phrase
+from codec.webanswers import phrase
 
 if TYPE_CHECKING:
     from codec.chain.exchange import Reply

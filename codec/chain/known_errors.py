@@ -11,6 +11,11 @@ _VERIFIER = (
     "InvalidSignature()",
     "InvalidPayload()",
 )
+_STORK_CORE = (
+    "NoFreshUpdate()",
+    "NotFound()",
+    "StaleValue()",
+)
 _OPENZEPPELIN = (
     "AccessControlBadConfirmation()",
     "AccessControlEnforcedDefaultAdminDelay(uint48 schedule)",
@@ -55,13 +60,16 @@ _OPENZEPPELIN = (
     "UUPSUnsupportedProxiableUUID(bytes32 slot)",
 )
 
-ERRORS: Final = (*_VERIFIER, *_OPENZEPPELIN)
-"""Stork's verifier's own errors and those of OpenZeppelin Contracts 5."""
+ERRORS: Final = (*_VERIFIER, *_STORK_CORE, *_OPENZEPPELIN)
+"""Those of Stork's verifier, of Stork Core and of OpenZeppelin Contracts 5."""
 
 MEANINGS: Final = {
     "InsufficientFee": "the value sent is below the verifier's fee",
     "InvalidSignature": "no signer of the verifier signed the payload",
     "InvalidPayload": "the payload's length fits no whole number of assets",
+    "NoFreshUpdate": "no update is newer than what the contract has",
+    "NotFound": "the contract has no value of the asset",
+    "StaleValue": "the asset's value is older than the contract allows",
     "EnforcedPause": "the contract is paused",
     "ExpectedPause": "the contract is not paused",
     "FailedCall": "a call that the contract made failed",

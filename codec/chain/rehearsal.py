@@ -4,83 +4,83 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from codec.chain.calldata import VERIFY_AND_DESERIALIZE, decode_assets, selector
 from codec.chain.fees import gas_limit, quote
 from codec.chain.findings import Finding, PreflightCode
-from codec.chain.reading import signer_finding
+from codec.chain.forecast import Forecast
 from codec.chain.reverts import revert_of
-from codec.errors import ChainError, NodeError, RangeError, RpcError, WrongChainError
+from codec.errors import ChainError, NodeError, RpcError, WrongChainError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codec.chain.fees import FeePolicy
-    from codec.chain.preflight import Preflight
-    from codec.chain.reading import Reading
+    from codec.chain.order import Order
     from codec.chain.reverts import Revert
     from codec.chain.rpc import Rpc
-    from codec.chain.verifier import Verifier
 
 __all__ = ["Rehearsal"]
+
+F = TypeVar("F", bound=Forecast)
 
 # What nodes say of a call that runs out of something, and does not revert.
 _VERDICT_WORDS = ("gas", "funds", "balance", "oversized", "too large", "stack")
 
 
-class Rehearsal:
+class Rehearsal(Generic[F]):
     """From what is good by itself to what the chain says of it.
 
-    result: of the local checks of `reading`, nothing fatal among it.
+    result: of the local checks of `order`, nothing fatal among it.
     """
 
-    def __init__(
-        self,
-        result: Preflight,
-        reading: Reading,
-        rpc: Rpc,
-        verifier: Verifier,
-        policy: FeePolicy,
-    ) -> None:
+    def __init__(self, result: F, order: Order[F], rpc: Rpc, policy: FeePolicy) -> None:
         self.result = result
-        self.reading = reading
+        self.order = order
         self.rpc = rpc
-        self.verifier = verifier
         self.policy = policy
 
-    async def run(self) -> Preflight:
+    async def run(self) -> F:
         """The result with all that the node was asked for."""
         sender = self.result.sender
-        fee, balance, fees = await asyncio.gather(
-            self._fee(), self.rpc.balance(sender), quote(self.rpc, self.policy)
+        fee, balance, fees, found = await asyncio.gather(
+            self._fee(),
+            self.rpc.balance(sender),
+            quote(self.rpc, self.policy),
+            self.order.compare(),
         )
         self._keep(fee_wei=fee, value_wei=fee or 0, balance_wei=balance, fees=fees)
-        if self._has_value() and await self._call():
+        self._learn(*found)
+        if self.result.is_good and self._has_value() and await self._call():
             await self._estimate()
         return self.result
 
     def _keep(self, **facts: Any) -> None:
         self.result = replace(self.result, **facts)
 
+    def _learn(self, facts: dict[str, Any], findings: Sequence[Finding]) -> None:
+        self._keep(**facts, findings=(*self.result.findings, *findings))
+
     def _find(self, code: PreflightCode, text: str, *, is_fatal: bool = True) -> None:
-        finding = Finding(code, text, is_fatal)
-        self._keep(findings=(*self.result.findings, finding))
+        self._learn({}, [Finding(code, text, is_fatal)])
 
     def _transaction(self) -> dict[str, Any]:
         return {
             "from": self.result.sender,
-            "to": self.result.target.address,
+            "to": self.order.address,
             "value": self.result.value_wei,
             "data": self.result.calldata,
         }
 
     async def _fee(self) -> int | None:
         try:
-            return await self.verifier.fee_wei()
+            return await self.order.fee_wei()
         except (NodeError, RpcError, WrongChainError):
             raise
         except ChainError as error:
             text = f"{error}: no fee is sent along"
-            self._find(PreflightCode.FEE_UNKNOWN, text, is_fatal=False)
+            is_fatal = self.order.must_have_fee
+            self._find(PreflightCode.FEE_UNKNOWN, text, is_fatal=is_fatal)
             return None
 
     def _has_value(self) -> bool:
@@ -96,29 +96,17 @@ class Rehearsal:
         try:
             data = await self.rpc.eth_call(self._transaction(), "latest")
         except RpcError as error:
-            revert = revert_of(error, self.result.target.abi)
+            revert = revert_of(error, self.order.abi)
             if revert is not None and await self._is_fee_raised(revert):
                 return self._has_value() and await self._call()
             self._refuse(error, revert)
             if revert is not None and revert.name == "InvalidSignature":
-                await self._ask_who_signs()
+                self._learn(*await self.order.refused(self.result))
             return False
-        if self._take(data):
-            return True
-        if self.result.result is False:
-            await self._ask_who_signs()
-        return False
-
-    async def _ask_who_signs(self) -> None:
-        """Says so where the signers are others by now than those that were known."""
-        try:
-            signers = await self.verifier.signers(refresh=True)
-        except ChainError:
-            return
-        self._keep(signers=signers)
-        found = signer_finding(self.reading, signers)
-        if found is not None:
-            self._find(found.code, f"the signers have changed: {found.text}")
+        self._learn(*self.order.answered(data, self.result))
+        if self._has_found(PreflightCode.USELESS_TRANSACTION):
+            self._learn(*await self.order.refused(self.result))
+        return self.result.is_good
 
     async def _is_fee_raised(self, revert: Revert) -> bool:
         before = self.result.fee_wei
@@ -126,7 +114,7 @@ class Rehearsal:
             return False
         if before is None:
             return False
-        fee = await self.verifier.fee_wei(refresh=True)
+        fee = await self.order.fee_wei(refresh=True)
         if fee <= before:
             return False
         text = f"the fee is {fee:,} wei now, it was {before:,}"
@@ -146,34 +134,11 @@ class Rehearsal:
         else:
             raise error
 
-    def _take(self, data: bytes) -> bool:
-        """Keeps what the call returned; whether it is of any use."""
-        target = self.result.target
-        if target.is_bare_verify:
-            is_true = any(data)
-            self._keep(result=is_true)
-            if not is_true:
-                self._find(
-                    PreflightCode.USELESS_TRANSACTION,
-                    "the contract answers false: the transaction would be mined, would"
-                    " take the fee, and would do nothing",
-                )
-            return is_true
-        if selector(target.function) == selector(VERIFY_AND_DESERIALIZE):
-            taxonomy_id = self.result.taxonomy_id or 0
-            try:
-                self._keep(result=decode_assets(data, taxonomy_id=taxonomy_id))
-            except (ChainError, RangeError) as error:
-                text = f"what {target.address} answers is none of a verifier's: {error}"
-                self._find(PreflightCode.CALL_FAILS, text)
-                return False
-        return True
-
     async def _estimate(self) -> None:
         try:
             gas = await self.rpc.estimate_gas(self._transaction())
         except RpcError as error:
-            self._refuse(error, revert_of(error, self.result.target.abi))
+            self._refuse(error, revert_of(error, self.order.abi))
             return
         fees, policy = self.result.fees, self.policy
         assert fees is not None and self.result.value_wei is not None

@@ -74,8 +74,8 @@ def decode_revert(data: bytes | str, abi: Sequence[Signature] = ()) -> Revert:
     data: the bytes, or their hex with or without `0x`. abi: a contract's own errors, as
     entries of its JSON ABI (others than errors are passed over) or text,
     `TooOld(uint64 age)`; they come before those known anyway, which are the verifier's,
-    Solidity's and OpenZeppelin's. Raises ValueError for hex or an ABI that is none,
-    never for what the data says.
+    Stork Core's, Solidity's and OpenZeppelin's. Raises ValueError for hex or an ABI
+    that is none, never for what the data says.
     """
     data = bytes.fromhex(data.removeprefix("0x")) if isinstance(data, str) else data
     for entry in errors_of(abi):

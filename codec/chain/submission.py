@@ -1,4 +1,4 @@
-"""A payload on its way into a transaction, and how that ends."""
+"""A payload, or price updates, on the way into a transaction, and how that ends."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from codec.errors import ChainError, RefusedError, RevertedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from codec.chain.aggregator import PriceUpdates
     from codec.chain.events import ChainEvent
-    from codec.chain.preflight import Preflight
+    from codec.chain.forecast import Forecast
     from codec.chain.reverts import Revert
     from codec.chain.siblings import Receipt, Sibling
     from codec.chain.tracking import Track
@@ -62,7 +63,8 @@ class Outcome:
     transaction_hash: of the transaction that was mined, None where none is known to be.
     hashes: of all that were sent with the nonce, of which at most one is ever mined.
     cost_wei: what was paid, gas and fee. fee_wei: the value that was sent along.
-    reason: for people, empty where all is well. preflight: what was known before.
+    reason: for people, empty where all is well. preflight: what was known before. Of
+    price updates, payload is their calldata, and updates what they were.
     """
 
     state: SubmissionState
@@ -78,7 +80,8 @@ class Outcome:
     fee_wei: int = 0
     revert: Revert | None = None
     reason: str = ""
-    preflight: Preflight | None = field(default=None, repr=False)
+    preflight: Forecast | None = field(default=None, repr=False)
+    updates: PriceUpdates | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_good(self) -> bool:
@@ -117,18 +120,24 @@ class Outcome:
 class Submission:
     """A payload that was handed to a Submitter; awaiting it gives the Outcome.
 
-    payload: its bytes. state: how far it is. preflight: what was found before it was
+    payload: its bytes. updates: price updates, whose calldata payload then is. state:
+    how far it is. preflight: what was found before it was
     sent. events: those that concern it. Whoever awaits it may be cancelled without
     harm to it.
     """
 
     def __init__(
-        self, number: int, payload: bytes, cancel: Callable[[Submission], bool]
+        self,
+        number: int,
+        payload: bytes,
+        cancel: Callable[[Submission], bool],
+        updates: PriceUpdates | None = None,
     ) -> None:
         self.number = number
         self.payload = payload
+        self.updates = updates
         self.state = SubmissionState.WAITING
-        self.preflight: Preflight | None = None
+        self.preflight: Forecast | None = None
         self.events: list[ChainEvent] = []
         self.track: Track | None = None
         self._cancel = cancel
@@ -171,6 +180,7 @@ class Submission:
             reason=reason,
             revert=revert,
             preflight=self.preflight,
+            updates=self.updates,
             **known,
         )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from codec.chain.rpc import Rpc
 
-__all__ = ["Verifier"]
+__all__ = ["Cached", "Verifier"]
 
 T = TypeVar("T")
 
@@ -44,9 +44,9 @@ class Verifier:
     def __init__(self, rpc: Rpc, address: str, *, refresh_s: float = 300.0) -> None:
         self.address = checksum_address(read_signers(address)[0])
         self._rpc = rpc
-        self._signers = _Cached(self._read_signers, refresh_s)
-        self._fee = _Cached(self._read_fee, refresh_s)
-        self._version = _Cached(self._read_version, refresh_s)
+        self._signers = Cached(self._read_signers, refresh_s)
+        self._fee = Cached(self._read_fee, refresh_s)
+        self._version = Cached(self._read_version, refresh_s)
 
     def __repr__(self) -> str:
         return f"<Verifier {self.address}>"
@@ -123,7 +123,7 @@ class Verifier:
         )
 
 
-class _Cached(Generic[T]):
+class Cached(Generic[T]):
     """An answer that is asked for again when it is old."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], refresh_s: float) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import stat
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from codec import jsontext
 from codec.chain.answers import clean
 from codec.errors import ChainError, KeySourceError
+from codec.keyfiles import key_of, place_name, read_secret, read_variable
 from codec.signatures import keccak256
 
 if TYPE_CHECKING:
@@ -23,11 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Wallet"]
 
-_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-_LONGEST_FILE = 64 << 10
-_KEY = re.compile(r"(?:0[xX])?([0-9a-fA-F]{64})")
-_LIKE_A_KEY = re.compile(r"[0-9a-fA-F]{48}")  # an address has 40
-_logger = logging.getLogger("codec.chain")
+_NO_KEY = "no private key: 64 hex digits, or a keystore's JSON"
 
 
 class Wallet:
@@ -55,12 +49,12 @@ class Wallet:
         password_env: str | None = None,
     ) -> Self:
         """From a file with 64 hex digits (`0x` before them or not), or a keystore."""
-        text, reason = _read(path)
+        text, reason = read_secret(path)
         if text.lstrip().startswith("{"):
             made, reason = cls._from_keystore(path, text, password_file, password_env)
         else:
             made = cls._from_text(text)
-            reason = f"{_named(path)}: {reason or _NO_KEY}"
+            reason = f"{place_name(path)}: {reason or _NO_KEY}"
         del text  # a traceback that shows variables would show it
         if made is None:
             raise KeySourceError(reason)
@@ -69,11 +63,12 @@ class Wallet:
     @classmethod
     def from_env(cls, name: str) -> Self:
         """From an environment variable with 64 hex digits, `0x` before them or not."""
-        made = cls._from_text(os.environ.get(name, ""))
+        text, reason = read_variable(name)
+        made = cls._from_text(text)
+        del text
         if made is None:
-            is_set = bool(os.environ.get(name))
-            reason = _NO_KEY if is_set else "it is not set, or empty"
-            raise KeySourceError(f"environment variable {_named(name)}: {reason}")
+            reason = reason or _NO_KEY
+            raise KeySourceError(f"environment variable {place_name(name)}: {reason}")
         return made
 
     @classmethod
@@ -89,9 +84,9 @@ class Wallet:
         The password is a file's text without the line's end, or an environment
         variable's; one of the two is given. Takes about a second.
         """
-        text, reason = _read(path)
+        text, reason = read_secret(path)
         if reason:
-            raise KeySourceError(f"{_named(path)}: {reason}")
+            raise KeySourceError(f"{place_name(path)}: {reason}")
         made, reason = cls._from_keystore(path, text, password_file, password_env)
         del text
         if made is None:
@@ -144,14 +139,11 @@ class Wallet:
 
     @classmethod
     def _from_text(cls, text: str) -> Self | None:
-        match = _KEY.fullmatch(text.strip())
-        return cls._from_key(bytes.fromhex(match[1])) if match else None
+        return cls._from_key(key_of(text))
 
     @classmethod
     def _from_key(cls, key: object) -> Self | None:
-        if not isinstance(key, bytes) or len(key) != 32:
-            return None
-        if not 0 < int.from_bytes(key, "big") < _N:
+        if not isinstance(key, bytes) or key_of(key.hex()) is None:
             return None
         made = object.__new__(cls)
         made._account = _accounts().from_key(key)
@@ -172,10 +164,10 @@ class Wallet:
         except (ValueError, RecursionError):
             keystore = None
         if not isinstance(keystore, dict):
-            return None, f"{_named(path)}: no keystore: it is no JSON object"
+            return None, f"{place_name(path)}: no keystore: it is no JSON object"
         password, reason = _password(password_file, password_env)
         if reason:
-            return None, f"{_named(path)}: {reason}"
+            return None, f"{place_name(path)}: {reason}"
         try:
             made = cls._from_key(bytes(_accounts().decrypt(keystore, password)))
         except ValueError as error:
@@ -184,11 +176,8 @@ class Wallet:
         except Exception:
             reason = "no keystore that we know"
         else:
-            return made, f"{_named(path)}: {_NO_KEY}"
-        return None, f"{_named(path)}: {reason}"
-
-
-_NO_KEY = "no private key: 64 hex digits, or a keystore's JSON"
+            return made, f"{place_name(path)}: {_NO_KEY}"
+        return None, f"{place_name(path)}: {reason}"
 
 
 def _password(file: str | PathLike[str] | None, env: str | None) -> tuple[str, str]:
@@ -196,32 +185,17 @@ def _password(file: str | PathLike[str] | None, env: str | None) -> tuple[str, s
     if (file is None) == (env is None):
         return "", "a keystore needs a password, from a file or the environment"
     if file is not None:
-        text, reason = _read(file)
-        return text.rstrip("\r\n"), reason and f"its password: {_named(file)}: {reason}"
+        text, reason = read_secret(file)
+        return text.rstrip(
+            "\r\n"
+        ), reason and f"its password: {place_name(file)}: {reason}"
     assert env is not None
     if env not in os.environ:
-        return "", f"its password: environment variable {_named(env)}: it is not set"
-    return os.environ[env], ""
-
-
-def _read(path: str | PathLike[str]) -> tuple[str, str]:
-    """A file's text, or what is wrong. Warns if others can read it."""
-    try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            data = file.read(_LONGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        return "", getattr(error, "strerror", None) or "no file of that name"
-    if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        _logger.warning(
-            "%s can be read by others than its owner: chmod 600", _named(path)
+        return (
+            "",
+            f"its password: environment variable {place_name(env)}: it is not set",
         )
-    if len(data) > _LONGEST_FILE:
-        return "", "too large for a key or a password"
-    try:
-        return data.decode(), ""
-    except UnicodeDecodeError:
-        return "", "it is no text"
+    return os.environ[env], ""
 
 
 def _accounts() -> type[Account]:
@@ -232,9 +206,3 @@ def _accounts() -> type[Account]:
 
     sys.setrecursionlimit(limit)
     return Account
-
-
-def _named(place: str | PathLike[str]) -> str:
-    """A file's or variable's name; not what looks like a key in its place."""
-    text = os.fspath(place)
-    return "(a key instead of a name)" if _LIKE_A_KEY.search(text) else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from aggregates import deploy_core
 from anvil import Anvil
 from faulty import Faulty
 from parties import FEE, OTHER_SIGNER, OTHER_SIGNER_KEY, SIGNER, SIGNER_KEY
@@ -43,7 +44,7 @@ def short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def chain(
-    anvil: Anvil, verifier: str, multi_verifier: str, consumer: str
+    anvil: Anvil, verifier: str, multi_verifier: str, consumer: str, core: str
 ) -> Iterator[Anvil]:
     """The node, whose chain is afterwards as it was before."""
     snapshot = anvil.snapshot()
@@ -85,6 +86,12 @@ def multi_verifier(anvil: Anvil) -> str:
 def consumer(anvil: Anvil, verifier: str) -> str:
     """The address of a Consumer of `verifier`."""
     return anvil.deploy("Consumer", verifier)
+
+
+@pytest.fixture(scope="session")
+def core(anvil: Anvil) -> str:
+    """The address of a contract of Stork Core, whose key is that of the signer."""
+    return deploy_core(anvil)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 import codec
 from codec.chain.calldata import PAYLOAD
+from codec.cli.key_options import read_name, read_place
 from codec.cli.options import UsageError
 from codec.cli.submit import read_payload
 from codec.cli.submit_values import (
@@ -22,8 +23,6 @@ from codec.cli.submit_values import (
     read_errors,
     read_ether,
     read_gwei,
-    read_name,
-    read_place,
     read_seconds,
     read_urls,
 )

@@ -43,6 +43,18 @@ def test_a_bare_verify_with_a_bad_signature_is_not_sent(
     assert nonces_of(chain) == before + 1
 
 
+def test_nothing_is_sent_where_the_verifier_is_not(chain: Anvil, consumer: str) -> None:
+    async def main() -> None:
+        target = to_consumer(consumer, "0x" + "77" * 20)
+        async with submitting(chain, target) as submitter:
+            outcome = await submitter.send(payload)
+            assert outcome.state == "refused" and outcome.nonce is None
+            assert "0x7777" in outcome.reason and "code" in outcome.reason
+
+    (payload,) = payloads(chain, 1)
+    asyncio.run(main())
+
+
 def test_a_stranger_with_the_nonce_makes_it_lost_and_the_others_go_on(
     chain: Anvil, consumer: str, verifier: str
 ) -> None:

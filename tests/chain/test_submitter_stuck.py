@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from anvil import Anvil
-from parties import OTHER_SIGNER_KEY, SIGNER, SIGNER_KEY
+from parties import OTHER_SIGNER, OTHER_SIGNER_KEY, SIGNER, SIGNER_KEY
 from submitting import (
     nonces_of,
     outcomes,
@@ -19,9 +19,11 @@ from submitting import (
 )
 
 from codec.chain import ChainEventKind, FeePolicy, Submitter
+from codec.chain.following import transfer_to_oneself
 from codec.errors import RefusedError
 
 GWEI = 10**9
+FEE_SLOT = "0x1"  # of a verifier's storage
 
 
 def set_base_fee(chain: Anvil, wei: int) -> None:
@@ -166,6 +168,7 @@ def test_a_fee_raised_after_the_preflight_reverts_and_is_known_next_time(
             assert outcome.revert is not None
             assert outcome.revert.name == "InsufficientFee"
             assert outcome.fee_wei == 0 and outcome.cost_wei > 0
+            assert await submitter.verifier.fee_wei() == 10  # it was read again
             chain.set_automine(True)
             assert (await submitter.send(second)).fee_wei == 10
 
@@ -174,11 +177,67 @@ def test_a_fee_raised_after_the_preflight_reverts_and_is_known_next_time(
     assert [chain.uses(consumer, payload) for payload in (first, second)] == [0, 1]
 
 
+def test_a_replacement_brings_the_verifiers_raised_fee(
+    chain: Anvil, consumer: str, verifier: str
+) -> None:
+    async def main() -> None:
+        chain.set_automine(False)
+        target = to_consumer(consumer, verifier)
+        async with submitting(chain, target, replace_after_s=0.5) as submitter:
+            sent = submitter.submit(payload)
+            await until(lambda: sent.state == "pending")
+            chain.rpc("anvil_setStorageAt", verifier, FEE_SLOT, f"0x{10:064x}")
+            await until(lambda: value_sent(sent.hashes[-1]) == 10)
+            chain.mine()
+            outcome = (await sent).raise_unless_good()
+            assert outcome.fee_wei == 10 and len(outcome.hashes) > 1
+
+    def value_sent(digest: str) -> int:
+        found = chain.rpc("eth_getTransactionByHash", digest)
+        return int(found["value"], 16) if found else 0
+
+    (payload,) = payloads(chain, 1)
+    asyncio.run(main())
+    assert chain.uses(consumer, payload) == 1
+
+
+def test_what_frees_a_nonce_carries_no_payload() -> None:
+    """Or a payload that was never used would be said to be."""
+    assert not transfer_to_oneself(SIGNER).has_payload
+
+
+def test_a_signer_rotated_after_the_preflight_reverts_and_is_known_next_time(
+    chain: Anvil, consumer: str, verifier: str
+) -> None:
+    async def main() -> None:
+        chain.set_automine(False)
+        target = to_consumer(consumer, verifier)
+        async with submitting(chain, target) as submitter:
+            sent = submitter.submit(payload)
+            await until(lambda: sent.state == "pending")
+            first_of_the_block(chain, verifier, "setSigner", OTHER_SIGNER)
+            outcome = await sent
+            assert outcome.state == "reverted"
+            assert outcome.revert is not None
+            assert outcome.revert.name == "InvalidSignature"
+            assert await submitter.verifier.signers() == (OTHER_SIGNER,)
+
+    (payload,) = payloads(chain, 1)
+    asyncio.run(main())
+
+
 def raise_fee(chain: Anvil, verifier: str) -> None:
     """In the block of what waits, and before it."""
-    raising = {"from": chain.owner, "to": verifier, "gasPrice": hex(1000 * GWEI)}
-    _, raising["data"] = chain._encoded(verifier, "setFee", (10,))
-    chain.rpc("eth_sendTransaction", raising)
+    first_of_the_block(chain, verifier, "setFee", 10)
+
+
+def first_of_the_block(
+    chain: Anvil, verifier: str, name: str, *arguments: object
+) -> None:
+    """A call of the owner's, mined before what waits."""
+    call = {"from": chain.owner, "to": verifier, "gasPrice": hex(1000 * GWEI)}
+    _, call["data"] = chain._encoded(verifier, name, arguments)
+    chain.rpc("eth_sendTransaction", call)
     chain.mine()
 
 

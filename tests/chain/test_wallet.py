@@ -148,7 +148,7 @@ def test_a_file_that_others_can_read_is_warned_of(
         Wallet.from_file(path)
         assert len(caplog.records) == n
     record = caplog.records[-1]
-    assert (record.name, record.levelno) == ("codec.chain", logging.WARNING)
+    assert (record.name, record.levelno) == ("codec.keyfiles", logging.WARNING)
     assert str(path) in record.message and KEY.hex()[:32] not in caplog.text
 
 

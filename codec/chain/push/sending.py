@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codec.chain.findings import PreflightCode
-from codec.chain.preflight import preflight
 from codec.chain.push.hindrances import Hindrance
 from codec.chain.push.quantities import ether_text
 from codec.chain.push.state import PushState
@@ -18,7 +17,7 @@ from codec.errors import ChainError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from codec.chain.preflight import Preflight
+    from codec.chain.forecast import Forecast
     from codec.chain.push.budget import Budget
     from codec.chain.submission import Outcome, Submission
     from codec.chain.submitter import Submitter
@@ -108,15 +107,7 @@ class Sending:
     async def _tried(self, payload: bytes) -> Result | None:
         """What a preflight says; None where the payload may be sent."""
         submitter = self._submitter
-        flight = await preflight(
-            payload,
-            submitter.target,
-            submitter.rpc,
-            sender=submitter.wallet.address,
-            verifier=submitter.verifier,
-            checks=submitter.checks,
-            policy=submitter.policy,
-        )
+        flight = await submitter.preflight(payload)
         if not flight.is_good:
             found = _found(flight)
             return Result(PushState.REFUSED, flight.reason, found=found)
@@ -178,7 +169,7 @@ class Sending:
         return Result(state, late.reason, late.hashes, late.cost_wei, _found_of(late))
 
 
-def _found(flight: Preflight) -> dict[Hindrance, str]:
+def _found(flight: Forecast) -> dict[Hindrance, str]:
     """What is in the way of a payload that a preflight refuses."""
     fatal = [finding for finding in flight.findings if finding.is_fatal]
     return {_HINDRANCES.get(it.code, Hindrance.REFUSED): it.text for it in fatal}
