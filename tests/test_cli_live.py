@@ -14,7 +14,8 @@ from commands import TOKEN, arguments, run, served, started, until
 from codec import Taxonomy
 from codec.cli import main
 from codec.cli.config import add_live_options
-from codec.cli.live import live_options, make_feed, open_source
+from codec.cli.fast_source import open_fast
+from codec.cli.live import live_options
 from codec.cli.options import UsageError, read_assets
 
 URL = "ws://127.0.0.1:1/ws"
@@ -112,7 +113,7 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
 
 
 def token_of(*argv: str) -> str:
-    with open_source(live_options(parsed(URL, "--assets", "1", *argv))) as source:
+    with open_fast(live_options(parsed(URL, "--assets", "1", *argv))) as source:
         return source.token if isinstance(source.token, str) else source.token()
 
 
@@ -134,7 +135,7 @@ def test_the_tokens_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_token_file_is_read_again(tmp_path: Path) -> None:
     file = written(tmp_path / "token", "one")
     options = live_options(parsed(URL, "--assets", "1", "--token-file", file))
-    with open_source(options) as source:
+    with open_fast(options) as source:
         written(tmp_path / "token", "two")
         assert callable(source.token) and source.token() == "two"
 
@@ -151,8 +152,8 @@ def test_a_token_file_without_a_token(tmp_path: Path, content: str) -> None:
 def test_no_repr_has_the_token(tmp_path: Path) -> None:
     config = written(tmp_path / "c.toml", f'url = "{URL}"\ntoken = "{TOKEN}"\n')
     options = live_options(parsed("--config", config, "--assets", "1"))
-    with open_source(options) as source:
-        feed = make_feed(options, source, on_overflow="wait")
+    with open_fast(options) as source:
+        feed = source.feed(on_overflow="wait")
         assert TOKEN not in f"{options!r} {source!r} {feed!r}"
 
 
@@ -281,11 +282,11 @@ def test_names_and_taxonomy_from_a_file(tmp_path: Path) -> None:
     path = written(tmp_path / "t.json", json.dumps(fields))
     token = written(tmp_path / "token", "t")
     argv = [URL, "--taxonomy", path, "--token-file", token]
-    with open_source(live_options(parsed(*argv))) as source:
+    with open_fast(live_options(parsed(*argv))) as source:
         assert source.names == {3: "BTCUSD", 9: "E"}
         assert source.taxonomy == Taxonomy.from_json(fields)
         assert source.assets == {3, 9}
-    with open_source(live_options(parsed(*argv, "--assets", "5"))) as source:
+    with open_fast(live_options(parsed(*argv, "--assets", "5"))) as source:
         assert source.assets == {5}
 
 

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import run, started
 from recorded import BEGIN_NS, STEP_NS, lines, record
 
+import codec
 from codec.cli import main
 
 FRAMES = b"".join(row.partition(b" ")[2] for row in lines(20).splitlines(keepends=True))
@@ -109,3 +111,20 @@ def test_no_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["replay", str(tmp_path / "missing.zst")]) == 1
     err = capsys.readouterr().err
     assert "there is no recording" in err and "missing.zst" in err
+
+
+def test_assets_that_no_market_has_are_served(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    frame = codec.to_frame(
+        codec.encode([60000], [5], timestamp_ns=7, taxonomy_id=1, key=b"\x01" * 32)
+    )
+    path.write_bytes(b"1 " + frame + b"\n")
+    with started("replay", path, "--serve", 0, "--fast") as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split(": ")[0]
+        folder = tmp_path / "again"
+        asked = ("--assets", "60000", "-o", folder, "--messages", 1)
+        assert run("record", url, *asked).returncode == 0
+        assert process.wait(60) == 0
+    frames = run("replay", folder, "--format", "frames").stdout.encode().splitlines()
+    assert frames[-1] == frame

@@ -13,7 +13,7 @@ from commands import Terminal
 
 import codec
 from codec import ErrorCode, reference
-from codec.cli import embedded, main, stream
+from codec.cli import main, stream
 from codec.cli.demo import EXAMPLE
 from codec.simulator import Simulator
 
@@ -58,7 +58,7 @@ def test_demo_fails_where_the_live_feed_is_bad(
         setattr(simulator.faults, fault, True)
         return simulator
 
-    monkeypatch.setattr(embedded, "Simulator", faulty)
+    monkeypatch.setattr("codec.simulator.fast.Simulator", faulty)
     monkeypatch.setattr(stream, "make_stream", lambda *_: small)
     assert main(["demo", "--seconds", "0.7"]) == 1
     out = capsys.readouterr().out

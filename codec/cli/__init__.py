@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from importlib import import_module
@@ -29,6 +30,8 @@ _COMMANDS = (
     "decode",
     "submit",
     "push",
+    "publish",
+    "streams",
     "demo",
     "simulate",
 )
@@ -49,11 +52,16 @@ examples:
   stork-codec submit payload.bin --rpc http://127.0.0.1:8545 --chain-id 31337 \\
       --contract 0x... --from 0x... --dry-run
   stork-codec push push.yaml --dry-run
+  stork-codec watch --aggregator
+  stork-codec watch --shuriken
+  printf 'BTCUSD 97338.25\\n' | stork-codec publish
   stork-codec demo
   stork-codec simulate --tls --fault cut=1000
 """
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
+_AMBIGUOUS = re.compile(r"^(ambiguous option: -[^=]*)=.* (could match )", re.DOTALL)
+_KEY = re.compile(r"\b(?:0[xX])?[0-9a-fA-F]{64}\b")
 
 
 class _Parser(ArgumentParser):
@@ -61,7 +69,9 @@ class _Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_help(sys.stderr)
-        self.exit(2, f"\n{self.prog}: {message}\n")
+        # What it repeats may be a secret, behind a name that was cut short.
+        message = _AMBIGUOUS.sub(r"\1 \2", message)
+        self.exit(2, f"\n{self.prog}: {_KEY.sub('(a key)', message)}\n")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -106,7 +116,7 @@ def _run(argv: list[str] | None) -> int:
 def _parser() -> ArgumentParser:
     parser = _Parser(
         prog="stork-codec",
-        description="Decodes and verifies Stork Fast price messages.",
+        description="Decodes, verifies and sends Stork's signed price messages.",
         epilog=_EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )

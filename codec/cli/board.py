@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Board:
     """Takes batches on one thread, and gives rows to another.
 
     Costs the same for one asset and for all 65,536, and makes no object for an update.
-    n_verified, n_unverified: messages, where signatures are checked.
+    n_verified, n_unverified: what has a signature, where it is checked.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,27 @@ class Board:
     def add(self, batch: Batch) -> None:
         """Notes all updates of a batch."""
         updates, verified = batch.updates, batch.verified
-        ids = updates["asset_id"]
+        by_update = None
+        if verified is not None:
+            self._count_verdicts(verified)
+            by_update = verified[batch.message_index()]
+        self._note(
+            updates["asset_id"], updates["value"], updates["timestamp_ns"], by_update
+        )
+
+    def _count_verdicts(self, verified: NDArray[np.bool_]) -> None:
+        n_good = int(np.count_nonzero(verified))
+        self.n_verified += n_good
+        self.n_unverified += len(verified) - n_good
+
+    def _note(
+        self,
+        ids: NDArray[np.integer[Any]],
+        values: NDArray[np.void],
+        timestamps_ns: NDArray[np.uint64],
+        verified: NDArray[np.bool_] | None,
+    ) -> None:
+        """Notes rows in the order in which they came."""
         # The last row of each asset, and the one before it in the batch, if there is.
         order = np.argsort(ids, kind="stable")
         in_order = ids[order]
@@ -62,7 +82,6 @@ class Board:
         ends = np.flatnonzero(is_last)
         counts = np.diff(ends, prepend=-1)
         last, which = order[ends], in_order[ends]
-        values = updates["value"]
         repeated = counts > 1
         before_last = order[ends[repeated] - 1]
         with self._lock:
@@ -71,14 +90,10 @@ class Board:
             )
             self._previous[which[repeated]] = values[before_last]
             self._values[which] = values[last]
-            self._timestamps_ns[which] = updates["timestamp_ns"][last]
+            self._timestamps_ns[which] = timestamps_ns[last]
             self._counts[which] += counts.astype(np.uint64)
             if verified is not None:
-                n_good = int(np.count_nonzero(verified))
-                self.n_verified += n_good
-                self.n_unverified += len(verified) - n_good
-                by_update = verified[batch.message_index()]
-                self._verdicts[which] = np.where(by_update[last], _GOOD, _BAD)
+                self._verdicts[which] = np.where(verified[last], _GOOD, _BAD)
 
     @property
     def counts(self) -> NDArray[np.uint64]:

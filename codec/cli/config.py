@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from argparse import SUPPRESS, Action, ArgumentTypeError
+from argparse import Action, ArgumentTypeError
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codec.cli.key_options import refuse
 from codec.cli.options import (
     TAXONOMY_HELP,
     UsageError,
@@ -16,15 +17,16 @@ from codec.cli.options import (
     positive,
     read_assets,
     read_signer,
+    read_stream,
     read_symbols,
 )
 from codec.periods import CHANNELS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["NO_TOKEN", "add_live_options", "merged_options"]
+__all__ = ["NO_TOKEN", "add_live_options", "add_request_options", "merged_options"]
 
 NO_TOKEN = """\
 a token is needed. Give it in one of these ways:
@@ -33,6 +35,9 @@ a token is needed. Give it in one of these ways:
   token-file = "FILE" or token = "..." in the file of --config
 (never as an argument: every user of this machine can read those)"""
 
+_FEEDS = ("fast", "aggregator", "shuriken")
+_OF_PRICES = ("fast", "aggregator")
+_OF_REQUESTS = ("token-file", "proxy", "ca-file")
 _TYPE_NAMES: dict[type, str] = {
     bool: "true or false",
     str: "a string",
@@ -52,6 +57,7 @@ class _Option:
     given several times, or be a list. is_path: counts from the file's folder, there,
     unless it is a URL.
     only: the command that has it; the other one takes it in the file, and lets it be.
+    feeds: those that have it, of "fast", "aggregator" and "shuriken".
     """
 
     name: str
@@ -64,6 +70,7 @@ class _Option:
     is_path: bool = False
     is_in_file_only: bool = False
     only: str | None = None
+    feeds: tuple[str, ...] = _FEEDS
     short: str | None = None
 
     @property
@@ -79,6 +86,26 @@ def _port(text: str) -> int:
 
 
 _OPTIONS = (
+    _Option(
+        "aggregator",
+        "read Stork's aggregator, wss://host, whose assets are named by --symbol",
+        types=(bool,),
+    ),
+    _Option(
+        "shuriken",
+        "read Shuriken's streams, found by its API at https://host; its key comes from"
+        " SHURIKEN_AGENT_KEY",
+        types=(bool,),
+    ),
+    _Option(
+        "stream",
+        "of Shuriken: a stream's id, as svm.token.swaps, maybe with its filter behind"
+        " it: svm.token.swaps?tokenAddress=...; may be given several times",
+        read=read_stream,
+        metavar="ID",
+        is_many=True,
+        feeds=("shuriken",),
+    ),
     _Option("url", "", is_in_file_only=True),
     _Option("token", "", is_in_file_only=True),
     _Option(
@@ -87,6 +114,7 @@ _OPTIONS = (
         " by whichever it comes first; may be given several times",
         metavar="URL",
         is_many=True,
+        feeds=_OF_PRICES,
     ),
     _Option(
         "assets",
@@ -95,23 +123,53 @@ _OPTIONS = (
         read=read_assets,
         metavar="IDS",
         is_many=True,
+        feeds=("fast",),
     ),
     _Option(
         "symbol",
-        "the same by their symbols in the --taxonomy; may be given several times",
+        "the same by their symbols in the --taxonomy, or the aggregator's assets by"
+        " their names; may be given several times",
         read=read_symbols,
         metavar="NAME[,NAME]",
         is_many=True,
+        feeds=_OF_PRICES,
     ),
-    _Option("channel", "real_time by default", choices=tuple(CHANNELS)),
-    _Option("unsigned", "ask for messages without signatures", types=(bool,)),
-    _Option("market-status", "ask for the markets' status, too", types=(bool,)),
-    _Option("signer", "", read=read_signer, is_many=True, is_in_file_only=True),
+    _Option(
+        "channel", "real_time by default", choices=tuple(CHANNELS), feeds=("fast",)
+    ),
+    _Option(
+        "unsigned",
+        "ask for messages without signatures",
+        types=(bool,),
+        feeds=("fast",),
+    ),
+    _Option(
+        "market-status",
+        "ask for the markets' status, too",
+        types=(bool,),
+        feeds=("fast",),
+    ),
+    _Option(
+        "signer",
+        "",
+        read=read_signer,
+        is_many=True,
+        is_in_file_only=True,
+        feeds=_OF_PRICES,
+    ),
     _Option(
         "on-bad-signature",
         "what becomes of messages that are not by a --signer: mark and count them (the"
         " default), drop them, or raise: end with an error",
         choices=("mark", "drop", "raise"),
+        feeds=("fast",),
+    ),
+    _Option(
+        "require",
+        "what must be good of an aggregator's price: aggregate, its own signature (the"
+        " default), all that it is made of as well, or none",
+        choices=("aggregate", "all", "none"),
+        feeds=("aggregator",),
     ),
     _Option(
         "max-age",
@@ -119,6 +177,7 @@ _OPTIONS = (
         types=(int, float),
         read=positive,
         metavar="SECONDS",
+        feeds=_OF_PRICES,
     ),
     _Option(
         "on-overflow",
@@ -132,6 +191,7 @@ _OPTIONS = (
         f"{TAXONOMY_HELP}; without --assets and --symbol, all of it is meant",
         metavar="FILE|URL",
         is_path=True,
+        feeds=("fast",),
     ),
     _Option(
         "token-file",
@@ -153,6 +213,7 @@ _OPTIONS = (
         types=(int,),
         read=_port,
         metavar="PORT",
+        feeds=_OF_PRICES,
     ),
     _Option("log-format", "text by default", choices=("text", "json")),
     _Option(
@@ -172,7 +233,11 @@ _OPTIONS = (
         only="record",
         short="-o",
     ),
-    _Option("prefix", "begins the segments' names (stork-fast)", only="record"),
+    _Option(
+        "prefix",
+        "begins the segments' names (stork-fast, stork-aggregator or shuriken)",
+        only="record",
+    ),
     _Option(
         "segment-mb",
         "close a segment before it holds more than so many 10^6 bytes of lines (268)",
@@ -193,11 +258,18 @@ _OPTIONS = (
 )
 
 
-class _RefuseToken(Action):
-    """For `--token`, which would else be taken as the beginning of `--token-file`."""
+class _AddFilter(Action):
+    """Adds a field to the filter of the stream that was named last."""
 
-    def __call__(self, parser: ArgumentParser, *_: object) -> None:
-        parser.error(NO_TOKEN)
+    def __call__(
+        self, parser: ArgumentParser, args: Namespace, text: Any, _: str | None = None
+    ) -> None:
+        if not getattr(args, "stream", None):
+            parser.error("--filter belongs to the --stream before it")
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            parser.error(f"--filter: NAME=VALUE is needed, not {text[:50]!r}")
+        args.stream[-1][1][name] = value
 
 
 def add_live_options(parser: ArgumentParser, command: str) -> None:
@@ -205,16 +277,34 @@ def add_live_options(parser: ArgumentParser, command: str) -> None:
     parser.add_argument(
         "url", metavar="URL", nargs="?", help="wss://host/ws; without: a simulator's"
     )
+    add_signers(parser, "verify: an address whose signature is good")
+    parser.add_argument(
+        "--filter",
+        action=_AddFilter,
+        metavar="NAME=VALUE",
+        help="of the --stream before it: tokenAddress=... and the like",
+    )
+    _add(parser, [option for option in _OPTIONS if option.only in (None, command)])
+
+
+def add_request_options(parser: ArgumentParser) -> None:
+    """Adds the URL, `--config`, and what a single request needs of the options."""
+    parser.add_argument(
+        "url", metavar="URL", nargs="?", help="https://host; without: a simulator's"
+    )
+    _add(parser, [option for option in _OPTIONS if option.name in _OF_REQUESTS])
+
+
+def _add(parser: ArgumentParser, options: Iterable[_Option]) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
         help="options from a TOML file, by the same names; flags win over the"
         " environment, and that over the file",
     )
-    parser.add_argument("--token", nargs="?", action=_RefuseToken, help=SUPPRESS)
-    add_signers(parser, "verify: an address whose signature is good")
-    for option in _OPTIONS:
-        if option.is_in_file_only or option.only not in (None, command):
+    refuse(parser, ("--token",), NO_TOKEN)
+    for option in options:
+        if option.is_in_file_only:
             continue
         names = [*([option.short] if option.short else []), f"--{option.name}"]
         arguments: dict[str, Any] = {"help": option.help, "dest": option.dest}
@@ -240,10 +330,25 @@ def merged_options(args: Namespace) -> dict[str, Any]:
     if path is not None:
         values |= _read_file(Path(path))
     for name in values:
-        given = args.signers if name == "signer" else getattr(args, name, None)
+        given = getattr(args, "signers" if name == "signer" else name, None)
         if given not in (None, []):
             values[name] = given
+    _check_feed(values)
     return values
+
+
+def _check_feed(values: dict[str, Any]) -> None:
+    """Raises UsageError for an option of a feed that is not read."""
+    chosen = [feed for feed in _FEEDS[1:] if values[feed]]
+    if len(chosen) > 1:
+        raise UsageError("--aggregator and --shuriken: one at a time")
+    feed = chosen[0] if chosen else _FEEDS[0]
+    for option in _OPTIONS:
+        if values[option.dest] is None or feed in option.feeds:
+            continue
+        if chosen:
+            raise UsageError(f"--{option.name} has no meaning with --{feed}")
+        raise UsageError(f"--{option.name} has no meaning without --{option.feeds[0]}")
 
 
 def _read_file(path: Path) -> dict[str, Any]:

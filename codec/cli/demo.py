@@ -112,7 +112,7 @@ def _show_live(out: Console, n_seconds: float) -> int:
 
     outcome = watch(LiveOptions(on_overflow="wait"), duration=n_seconds)
     stats = outcome.stats
-    n_bad = stats.bad + stats.bad_signatures + stats.dropped + stats.reconnects
+    n_bad = stats.bad + outcome.n_unverified + stats.dropped + stats.reconnects
     is_good = 0 < stats.messages == outcome.n_verified and n_bad == 0
     out.print()
     style = "bold green" if is_good else "bold red"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["logging_to"]
 
-_LOGGERS = ("codec.feeds", "codec.recording", "codec.chain")
+_LOGGERS = ("codec.feeds", "codec.recording", "codec.chain", "codec.keyfiles")
 _MAX_WAITING = 10_000
 
 

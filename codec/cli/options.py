@@ -8,6 +8,7 @@ import re
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from codec.addresses import read_signers
 from codec.errors import CodecError, SignatureError, TaxonomyError
@@ -30,6 +31,7 @@ __all__ = [
     "positive",
     "read_assets",
     "read_signer",
+    "read_stream",
     "read_symbols",
     "symbol_ids",
     "wanted_assets",
@@ -194,6 +196,18 @@ def read_symbols(text: str) -> list[str]:
     if not all(names):
         raise ArgumentTypeError(f"names as BTCUSD,ETHUSD are needed, not {text[:50]!r}")
     return names
+
+
+def read_stream(text: str) -> tuple[str, dict[str, str]]:
+    """A stream's id and filter, of a text as ID or ID?name=value&name=value."""
+    stream, _, query = text.partition("?")
+    try:
+        fields = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        stream = ""
+    if not stream or not stream.isprintable() or not all(v for _, v in fields):
+        raise ArgumentTypeError(f"ID or ID?name=value is needed, not {text[:80]!r}")
+    return stream, dict(fields)
 
 
 def read_assets(text: str) -> frozenset[int]:

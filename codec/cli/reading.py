@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from codec.cli.background import Background
 
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from codec import Batch
-    from codec.feeds import FastFeed
+    from codec.cli.sources import LiveFeed
 
 __all__ = ["Reading"]
 
@@ -25,7 +24,7 @@ class Reading(Background):
     """
 
     def __init__(
-        self, feed: FastFeed, take: Callable[[Batch], object], end: threading.Event
+        self, feed: LiveFeed, take: Callable[[Any], object], end: threading.Event
     ) -> None:
         super().__init__(self._read, "reading", end)
         self._feed = feed

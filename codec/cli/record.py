@@ -10,8 +10,7 @@ import sys
 import time
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from codec.cli.config import add_live_options
 from codec.cli.extras import require
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
     from threading import Event
 
-    from codec import Batch
     from codec.cli.live import LiveOptions
-    from codec.feeds import FastFeed
+    from codec.cli.sources import LiveFeed, PriceFeed
     from codec.recording import Recorder, RecorderEvent
 
 __all__ = ["register", "run"]
@@ -79,9 +77,9 @@ def run(args: Namespace) -> int:
     """Records until it is told to end; 1 where anything was lost."""
     require("picows", "feeds")
     from codec.cli.background import until_signalled
-    from codec.cli.live import live_options, make_feed, open_source
+    from codec.cli.live import live_options
     from codec.cli.logs import logging_to
-    from codec.cli.reading import Reading
+    from codec.cli.sources import open_source
 
     options = live_options(args)
     if options.output is None:
@@ -90,23 +88,23 @@ def run(args: Namespace) -> int:
     with ExitStack() as stack:
         end = stack.enter_context(until_signalled())
         source = stack.enter_context(open_source(options))
-        source = replace(source, signers=list(options.signer))
         recorder = _recorder(options)
-        feed = make_feed(options, source, on_overflow="wait", recorder=recorder)
+        feed = source.feed(on_overflow="wait", recorder=recorder)
         stack.enter_context(logging_to(options, status.handler()))
         if options.metrics_port is not None:
             from codec.feeds.metrics import serve_metrics
 
-            metrics = stack.enter_context(serve_metrics(feed, options.metrics_port))
+            counted = cast("PriceFeed", feed)  # others have no --metrics-port
+            metrics = stack.enter_context(serve_metrics(counted, options.metrics_port))
             status.say(f"metrics at http://127.0.0.1:{metrics.port}/metrics")
         stack.enter_context(recorder)
-        status.say(f"recording {source.text} into {_shown(options.output)}")
+        status.say(f"recording {source.place} into {_shown(options.output)}")
 
-        def take(_: Batch) -> None:
+        def take(_: object) -> None:
             if args.messages is not None and feed.stats.messages >= args.messages:
                 end.set()
 
-        with Reading(feed, take, end) as reading:
+        with source.reading(feed, take, end) as reading:
             status.run(feed, recorder, end, args.seconds)
         recorder.close()
         is_whole = _report(status, feed, recorder, options.output)
@@ -136,7 +134,7 @@ def _log_event(event: RecorderEvent) -> None:
     logger.log(level, "%s", event, extra={"event": event})
 
 
-def _report(status: _Status, feed: FastFeed, recorder: Recorder, folder: str) -> bool:
+def _report(status: _Status, feed: LiveFeed, recorder: Recorder, folder: str) -> bool:
     """Says what there is now; whether that is all that came."""
     stats, written = feed.stats, recorder.stats
     status.say(
@@ -148,8 +146,9 @@ def _report(status: _Status, feed: FastFeed, recorder: Recorder, folder: str) ->
         f"{n:,} {words}"
         for n, words in (
             (stats.bad, "could not be decoded"),
-            (stats.bad_signatures, "had a bad signature"),
-            (stats.missing_ticks, "ticks were missing"),
+            (getattr(stats, "bad_signatures", 0), "had a bad signature"),
+            (getattr(stats, "missing_ticks", 0), "ticks were missing"),
+            (getattr(stats, "outages", 0), "outages"),
             (stats.reconnects, "reconnections"),
         )
         if n
@@ -192,7 +191,7 @@ class _Status:
             print(f"{clear}{text}", flush=True)
 
     def run(
-        self, feed: FastFeed, recorder: Recorder, end: Event, seconds: float | None
+        self, feed: LiveFeed, recorder: Recorder, end: Event, seconds: float | None
     ) -> None:
         """Keeps the status up until the end."""
         begin = time.monotonic()
@@ -218,7 +217,7 @@ class _Handler(logging.StreamHandler[Any]):
         return self._before + super().format(record)
 
 
-def _status_text(feed: FastFeed, recorder: Recorder, took: float) -> str:
+def _status_text(feed: LiveFeed, recorder: Recorder, took: float) -> str:
     from codec.cli.watch_view import states_text
 
     stats, written = feed.stats, recorder.stats

@@ -9,7 +9,8 @@ from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from typing import TYPE_CHECKING, Any
 
 from codec.cli.damage import Damage
-from codec.cli.options import add_range, positive
+from codec.cli.extras import require
+from codec.cli.options import UsageError, add_range, positive
 from codec.cli.text import printable
 from codec.errors import CodecError
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codec.recording import SegmentReport
+    from codec.simulator import ShurikenSimulator
+    from codec.simulator.feed import FeedServer
 
 __all__ = ["register", "run"]
 
@@ -81,6 +84,16 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
         type=_address,
         help="a websocket server that sends all to each client that subscribes",
     )
+    for name, whose in (
+        ("--aggregator", "Stork's aggregator"),
+        ("--shuriken", "Shuriken's streams"),
+    ):
+        parser.add_argument(
+            name,
+            action="store_true",
+            help=f"with --serve: subscribers are those of {whose}, and get what was"
+            " recorded there",
+        )
     where.add_argument(
         "--check",
         action="store_true",
@@ -91,6 +104,10 @@ def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
 
 def run(args: Namespace) -> int:
     """Gives back what is asked for; 1 where anything was damaged."""
+    if (args.aggregator or args.shuriken) and args.serve is None:
+        raise UsageError("--aggregator and --shuriken say what to --serve")
+    if args.aggregator and args.shuriken:
+        raise UsageError("--aggregator and --shuriken: one at a time")
     if args.check:
         return _check(args.paths)
     damage = Damage()
@@ -104,7 +121,7 @@ def run(args: Namespace) -> int:
 
         speed = math.inf if args.fast else args.speed or 1.0
         paced = {**common, "speed": speed, "max_gap_s": args.max_gap}
-        asyncio.run(_serve(args.paths, args.serve, paced))
+        asyncio.run(_serve(args, paced))
     elif args.speed is None:
         _write_all(args.paths, args.format == "lines", common)
     else:
@@ -138,28 +155,53 @@ def _write_paced(paths: list[str], is_lines: bool, options: dict[str, Any]) -> N
     replay(paths, write, **options)
 
 
-async def _serve(
-    paths: list[str], address: tuple[str, int], options: dict[str, Any]
-) -> None:
+async def _serve(args: Namespace, options: dict[str, Any]) -> None:
     from codec.recording import spaced
-    from codec.simulator import Simulator
 
     failures: list[Exception] = []
 
     def frames() -> Iterator[tuple[float, bytes]]:
         try:
-            yield from spaced(paths, **options)
+            for delay_s, frame in spaced(args.paths, **options):
+                if not args.shuriken or is_event(frame):
+                    yield delay_s, frame
         except (CodecError, OSError) as error:  # it is raised again, at the end
             failures.append(error)
 
-    host, port = address
-    server = Simulator(host=host, port=port, token=None, frames=frames())
+    if args.shuriken:
+        require("msgspec", "shuriken")
+        from codec.feeds.shuriken.recorded import is_event
+    server, place = _server(args, frames())
     async with server:
-        print(f"{server.url}: waits for subscribers, ends with the recording")
+        url = getattr(server, place)
+        print(f"{url}: waits for subscribers, ends with the recording")
         sys.stdout.flush()
         await server.replayed.wait()
     if failures:
         raise failures[0]
+
+
+def _server(
+    args: Namespace, frames: Iterator[tuple[float, bytes]]
+) -> tuple[FeedServer[Any, Any] | ShurikenSimulator, str]:
+    """A server that replays, and the name of the URL to show."""
+    from codec.simulator import AggregatorSimulator, ShurikenSimulator, Simulator
+
+    host, port = args.serve
+    if args.shuriken:
+        from codec.feeds.shuriken.recorded import channels_of
+        from codec.recording import read_frames
+
+        texts = (frame for _, frame in read_frames(args.paths, on_damage="skip"))
+        return ShurikenSimulator(
+            host=host,
+            api_port=port,
+            token=None,
+            frames=frames,
+            channels=channels_of(texts),
+        ), "base_url"
+    served = AggregatorSimulator if args.aggregator else Simulator
+    return served(host=host, port=port, token=None, frames=frames), "url"
 
 
 def _check(paths: list[str]) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, Action
 from typing import TYPE_CHECKING
 
+from codec.cli.key_options import read_name, read_place, refuse
 from codec.cli.options import read_assets
 from codec.cli.submit_values import (
     read_address,
@@ -12,8 +12,6 @@ from codec.cli.submit_values import (
     read_count,
     read_ether,
     read_gwei,
-    read_name,
-    read_place,
     read_seconds,
 )
 
@@ -28,13 +26,6 @@ read. Give a key in one of these ways:
   --key-file FILE      hex digits and nothing else, readable by its owner alone
   --key-env NAME       the name of an environment variable
   --keystore FILE      as eth-account and geth write it, with --password-file FILE"""
-
-
-class _RefuseKey(Action):
-    """For what looks like the way to hand a key over; never repeats it."""
-
-    def __call__(self, parser: ArgumentParser, *_: object) -> None:
-        parser.error(NO_KEY)
 
 
 def add_submit_options(parser: ArgumentParser) -> None:
@@ -135,8 +126,7 @@ def _add_key(parser: ArgumentParser) -> None:
         help="without a key: the address alone, for --dry-run",
     )
     group.add_argument("--password-file", metavar="FILE", help="for --keystore")
-    for name in ("--key", "--private-key", "--password"):
-        parser.add_argument(name, nargs="?", action=_RefuseKey, help=SUPPRESS)
+    refuse(parser, ("--key", "--private-key", "--password"), NO_KEY)
 
 
 def _add_checks(parser: ArgumentParser) -> None:

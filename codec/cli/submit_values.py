@@ -24,14 +24,10 @@ __all__ = [
     "read_errors",
     "read_ether",
     "read_gwei",
-    "read_name",
-    "read_place",
     "read_seconds",
     "read_urls",
 ]
 
-_KEY = re.compile(r"(?:0x)?[0-9a-fA-F]{64}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSET = re.compile(r"(?:([0-9]{1,5})/)?([0-9]{1,5})")
 _ARRAY = re.compile(r"(.+)\[[0-9]*\]", re.DOTALL)
 _PAYLOAD_WORD = "payload"
@@ -42,23 +38,6 @@ def read_address(text: str) -> str:
     from codec import checksum_address
 
     return checksum_address(read_signer(text))
-
-
-def read_place(text: str) -> str:
-    """A file's name; raises ArgumentTypeError, without the text, for a key itself."""
-    if _KEY.fullmatch(text.strip()):
-        raise ArgumentTypeError(
-            "this is a key, not a place where one is kept; arguments can be read by"
-            " every user of this machine: consider it known"
-        )
-    return text
-
-
-def read_name(text: str) -> str:
-    """An environment variable's name; an error does not repeat what was given."""
-    if not _NAME.fullmatch(read_place(text)):
-        raise ArgumentTypeError("the name of an environment variable is needed")
-    return text
 
 
 def read_count(text: str) -> int:

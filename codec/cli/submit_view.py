@@ -15,12 +15,12 @@ from codec.cli.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codec.chain import Outcome, Preflight
+    from codec.chain import Forecast, Outcome
 
 __all__ = ["log_on_stderr", "outcome_dict", "show_outcome", "show_preflight"]
 
 
-def show_preflight(result: Preflight) -> None:
+def show_preflight(result: Forecast) -> None:
     """What is known, what was found, and the verdict."""
     out = console()
     facts = table("", "")

@@ -10,8 +10,7 @@ import sys
 import time
 from argparse import RawDescriptionHelpFormatter
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from codec.cli.config import add_live_options
 from codec.cli.extras import require
@@ -24,11 +23,12 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from codec.cli.lines import Line
     from codec.cli.live import LiveOptions
-    from codec.cli.watch_view import Line, View
-    from codec.feeds import Stats
+    from codec.cli.screen import Outcome, Screen
+    from codec.cli.sources import PriceFeed
 
-__all__ = ["Outcome", "register", "run", "watch"]
+__all__ = ["register", "run", "watch"]
 
 _DRAWS_PER_S = 5
 # By default a thread that computes may hold the others up for 5 ms.
@@ -54,25 +54,6 @@ examples:
       --signer 0x... --taxonomy taxonomy.json
   stork-codec watch --config stork.toml --channel 100ms --seconds 60 >> watch.log
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What there was to see. n_verified: messages whose signature was good."""
-
-    stats: Stats
-    seconds: float
-    n_verified: int
-    is_verified: bool
-
-    def __str__(self) -> str:
-        stats = self.stats
-        text = f"{stats.messages:,} messages, {stats.updates:,} updates"
-        text += f" in {self.seconds:.1f} s"
-        if self.is_verified and stats.messages:
-            all_good = self.n_verified == stats.messages
-            text += f", {'all' if all_good else f'{self.n_verified:,}'} verified"
-        return text
 
 
 def register(subparsers: _SubParsersAction[ArgumentParser]) -> None:
@@ -119,12 +100,8 @@ def watch(
     Raises what ends the feed, UsageError for options that make no sense.
     """
     from codec.cli.background import until_signalled
-    from codec.cli.board import Board
-    from codec.cli.live import make_feed, open_source
     from codec.cli.logs import logging_to
-    from codec.cli.reading import Reading
-    from codec.cli.watch_view import View
-    from codec.cli.window import Window
+    from codec.cli.sources import open_source
 
     is_live = sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     if is_live:
@@ -132,10 +109,8 @@ def watch(
     with ExitStack() as stack:
         end = stack.enter_context(until_signalled())
         source = stack.enter_context(open_source(options))
-        feed = make_feed(options, source, on_overflow=options.on_overflow)
-        words = [options.channel, "unsigned" if options.unsigned else "signed"]
-        if not (source.signers or options.unsigned):
-            words.append("not verified")
+        feed = source.feed(on_overflow=options.on_overflow)
+        words = source.words
         # The screen has its own place for events.
         is_shown = is_live and sys.stderr.isatty()
         handler = logging.NullHandler() if is_shown else logging.StreamHandler()
@@ -143,28 +118,20 @@ def watch(
         if options.metrics_port is not None:
             from codec.feeds.metrics import serve_metrics
 
-            metrics = stack.enter_context(serve_metrics(feed, options.metrics_port))
+            counted = cast("PriceFeed", feed)  # others have no --metrics-port
+            metrics = stack.enter_context(serve_metrics(counted, options.metrics_port))
             words.append(f"metrics on port {metrics.port}")
         stack.enter_context(_short_switches())
-        board = Board()
-        view = View(
-            feed,
-            board,
-            Window(),
-            sorted(source.assets),
-            source.names,
-            f"{source.text}  {', '.join(words)}",
-            is_verified=bool(source.signers),
-        )
+        screen = source.screen(feed, f"{source.place}  {', '.join(words)}")
         show = _show_live if is_live else _show_lines
         begin = time.monotonic()
-        with Reading(feed, board.add, end) as reading:
-            show(view, end, _until(begin, duration), every)
+        with source.reading(feed, screen.take, end) as reading:
+            show(screen, end, _until(begin, duration), every)
             took = time.monotonic() - begin
-            last = _last_lines(view)
+            last = _last_lines(screen)
         reading.check()
         _print_last(last)
-        return Outcome(feed.stats, took, board.n_verified, view.is_verified)
+        return screen.outcome(took)
 
 
 def _until(begin: float, duration: float | None) -> Callable[[], float]:
@@ -172,7 +139,9 @@ def _until(begin: float, duration: float | None) -> Callable[[], float]:
     return lambda: math.inf if duration is None else begin + duration - time.monotonic()
 
 
-def _show_live(view: View, end: Event, left: Callable[[], float], every: float) -> None:
+def _show_live(
+    screen: Screen, end: Event, left: Callable[[], float], every: float
+) -> None:
     from rich.live import Live
     from rich.text import Text
 
@@ -180,15 +149,15 @@ def _show_live(view: View, end: Event, left: Callable[[], float], every: float) 
 
     out = console()
 
-    def screen() -> Text:
+    def drawn() -> Text:
         width, height = out.size
-        lines = view.lines(width, height, time.time_ns(), hint="Ctrl-C ends")
+        lines = screen.lines(width, height, time.time_ns(), hint="Ctrl-C ends")
         return Text("\n", no_wrap=True, end="").join(_text(line) for line in lines)
 
     with Live(console=out, screen=True, auto_refresh=False) as live:
         while not end.wait(max(min(1 / _DRAWS_PER_S, left()), 0)):
-            _sample(view)
-            live.update(screen(), refresh=True)
+            screen.sample()
+            live.update(drawn(), refresh=True)
             if left() <= 0:
                 return
 
@@ -200,34 +169,24 @@ def _text(line: Line) -> Text:
 
 
 def _show_lines(
-    view: View, end: Event, left: Callable[[], float], every: float
+    screen: Screen, end: Event, left: Callable[[], float], every: float
 ) -> None:
-    from codec.cli.watch_view import ages_text, counts_of, states_text
-
-    print(view.place, flush=True)
-    _sample(view)
+    print(screen.place, flush=True)
+    screen.sample()
     while not end.wait(max(min(every, left()), 0)):
-        _sample(view)
-        window, counts = view.window, counts_of(view.feed.stats)
-        words = [
-            time.strftime("%H:%M:%S", time.gmtime()),
-            states_text(view.feed),
-            f"{window.messages_per_s:,.0f} messages/s",
-            f"{window.updates_per_s:,.0f} updates/s",
-            ages_text(window.ages_s),
-            *(f"{name} {n:,}" for name, n, _ in counts),
-        ]
-        print("  ".join(words), flush=True)
+        screen.sample()
+        clock = time.strftime("%H:%M:%S", time.gmtime())
+        print("  ".join([clock, *screen.status()]), flush=True)
         if left() <= 0:
             return
 
 
-def _last_lines(view: View) -> list[Line]:
+def _last_lines(screen: Screen) -> list[Line]:
     """The values at the end, to be left where they stay."""
-    _sample(view)
+    screen.sample()
     width = shutil.get_terminal_size((120, 0)).columns
-    height = min(len(view.ids), _MAX_LAST_ROWS) + 13
-    return view.lines(width, height, time.time_ns(), hint="")
+    height = min(screen.n_rows, _MAX_LAST_ROWS) + 13
+    return screen.lines(width, height, time.time_ns(), hint="")
 
 
 def _print_last(lines: list[Line]) -> None:
@@ -240,17 +199,6 @@ def _print_last(lines: list[Line]) -> None:
     out = console()
     for line in lines:
         out.print(_text(line), soft_wrap=True)
-
-
-def _sample(view: View) -> None:
-    stats = view.feed.stats
-    view.window.add(
-        time.monotonic(),
-        stats.messages,
-        stats.updates,
-        view.feed.ages,
-        view.board.counts,
-    )
 
 
 @contextmanager

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codec.cli.lines import Column, Line, clock_text, cropped, table_lines, title_line
+from codec.cli.screen import Outcome, Screen
 from codec.cli.text import decimal_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from codec.cli.board import Board, Row
+    from codec.cli.sources import LiveFeed, PriceFeed
     from codec.cli.window import Window
-    from codec.feeds import Event, FastFeed, Stats
+    from codec.feeds import AggregatorStats, Event, Stats
 
-__all__ = ["Line", "View", "ages_text", "counts_of", "states_text"]
+__all__ = ["Line", "View", "ages_text", "counts_of", "states_text", "updates_of"]
 
 _BAD, _GOOD, _NOTE, _DIM = "bold red", "green", "yellow", "dim"
 _STATE_STYLES = {"connected": "bold green", "failed": _BAD}
@@ -24,25 +27,70 @@ _EVENT_STYLES = {"state": "", "asset_back": ""}
 _UNSHOWN = ("acknowledged",)
 _MAX_NAME_LEN = 16
 _MAX_EVENTS = 6
+# What feeds count that should be zero, or small; not every feed has all of it.
+_ODD = (
+    ("gaps", "gaps", _NOTE),
+    ("bad", "bad", _BAD),
+    ("bad signatures", "bad_signatures", _BAD),
+    ("bad publishers", "bad_publishers", _BAD),
+    ("stale", "stale", _NOTE),
+    ("backwards", "backwards", _NOTE),
+    ("dropped", "dropped", _NOTE),
+    ("reconnects", "reconnects", _NOTE),
+    ("queue", "queued", ""),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """All that the screen shows, looked at whenever it is drawn.
+@dataclass(frozen=True)
+class View(Screen):
+    """Live prices, looked at whenever they are drawn.
 
-    place: what is read, for people. ids: the rows, in ascending order.
+    place: what is read, for people. ids: the rows, in ascending order; has_ids: whether
+    anybody but us knows assets by these numbers.
     """
 
-    feed: FastFeed
+    feed: PriceFeed
     board: Board
     window: Window
     ids: Sequence[int]
     names: Mapping[int, str]
     place: str
     is_verified: bool
+    has_ids: bool = True
+
+    def take(self, item: Any) -> None:
+        self.board.add(item)
+
+    def sample(self) -> None:
+        stats = self.feed.stats
+        self.window.add(
+            time.monotonic(),
+            stats.messages,
+            updates_of(stats),
+            self.feed.ages,
+            self.board.counts,
+        )
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.ids)
+
+    def status(self) -> list[str]:
+        window = self.window
+        return [
+            states_text(self.feed),
+            f"{window.messages_per_s:,.0f} messages/s",
+            f"{window.updates_per_s:,.0f} updates/s",
+            ages_text(window.ages_s),
+            *(f"{name} {n:,}" for name, n, _ in counts_of(self.feed.stats)),
+        ]
+
+    def outcome(self, seconds: float) -> Outcome:
+        stats, board = self.feed.stats, self.board
+        words = f"{stats.messages:,} messages, {updates_of(stats):,} updates"
+        return Outcome(stats, words, seconds, board.n_verified, board.n_unverified)
 
     def lines(self, width: int, height: int, now_ns: int, *, hint: str) -> list[Line]:
-        """As many lines as fit, none wider than `width`."""
         head = [title_line(self.place, hint, width), self._pulse(), self._faults()]
         n_event_lines = max(0, min(_MAX_EVENTS, height // 5 - 1))
         n_rows = height - len(head) - 3 - n_event_lines
@@ -85,7 +133,9 @@ class View:
             Column("rate/s", [(f"{rates[row.asset_id]:.1f}", "") for row in rows]),
             Column("verified", [_verified(row) for row in rows], is_left=True),
         ]
-        if not self.names:
+        if not self.has_ids:
+            del columns[0]
+        elif not self.names:
             del columns[1]
         return _fitted(columns, width)
 
@@ -111,12 +161,12 @@ def _fitted(columns: list[Column], width: int) -> list[Line]:
     return table_lines(fitting, gap)
 
 
-def states_text(feed: FastFeed) -> str:
+def states_text(feed: LiveFeed) -> str:
     """The connections' states."""
     return "".join(text for text, _ in _states(feed))
 
 
-def _states(feed: FastFeed) -> Line:
+def _states(feed: LiveFeed) -> Line:
     line: Line = []
     for state in feed.states:
         style = _STATE_STYLES.get(state, _NOTE)
@@ -132,17 +182,15 @@ def ages_text(ages_s: tuple[float, float, float] | None) -> str:
     return f"age p50 {p50} p99 {p99} p99.9 {p999} ms"
 
 
-def counts_of(stats: Stats) -> list[tuple[str, int, str]]:
+def counts_of(stats: Stats | AggregatorStats) -> list[tuple[str, int, str]]:
     """What should be zero, or small: name, number, and the style where it is not 0."""
-    return [
-        ("gaps", stats.gaps, _NOTE),
-        ("bad", stats.bad, _BAD),
-        ("bad signatures", stats.bad_signatures, _BAD),
-        ("stale", stats.stale, _NOTE),
-        ("dropped", stats.dropped, _NOTE),
-        ("reconnects", stats.reconnects, _NOTE),
-        ("queue", stats.queued, ""),
-    ]
+    counts = ((name, getattr(stats, field, None), style) for name, field, style in _ODD)
+    return [(name, n, style) for name, n, style in counts if n is not None]
+
+
+def updates_of(stats: Stats | AggregatorStats) -> int:
+    """How many values came."""
+    return getattr(stats, "updates", 0) or getattr(stats, "aggregates", 0)
 
 
 def _value(row: Row) -> tuple[str, str]:
