@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bench.aggregator import aggregator_rows
 from bench.agreement import check_all
 from bench.arrow import arrow_rows
 from bench.chain import chain_figures
@@ -28,6 +29,7 @@ from bench.process import PeakMemory, import_row, peak_memory
 from bench.ratios import FULL, QUICK, Inputs, target_rows
 from bench.report import markdown, rates_of, with_libraries
 from bench.rows import Figure, Row
+from bench.shuriken import shuriken_figures
 from bench.signatures import signature_rows
 from bench.state import state_figures, state_rows
 from bench.workloads import MIB
@@ -43,6 +45,7 @@ _ROWS = {
     "context": context_rows,
     "feeds": feed_rows,
     "arrow": arrow_rows,
+    "aggregator": aggregator_rows,
     "cluster": cluster_rows,
     "state": state_rows,
 }
@@ -50,6 +53,7 @@ _FIGURES = {
     "chain": chain_figures,
     "feed_figures": paced_figures,
     "libraries": library_figures,
+    "shuriken": shuriken_figures,
     "state_figures": state_figures,
 }
 _ONLY: dict[str, tuple[Callable[[Inputs], Iterable[Row | Figure]], ...]] = {
