@@ -21,8 +21,7 @@ __all__ = ["channels_of", "is_event", "session_line"]
 
 _EVENT = "stork-codec:session"
 _MARK = f'{{"event":"{_EVENT}"'.encode()
-_PROTOCOL = (b'"event":"pusher:', b'"event":"pusher_internal:', b'"event": "pusher')
-_BEGINNING = 200
+_PROTOCOL = ("pusher:", "pusher_internal:")
 
 
 def session_line(receive_ns: int, topics: Sequence[Topic], session: Session) -> bytes:
@@ -64,8 +63,15 @@ def channels_of(texts: Iterable[bytes]) -> list[tuple[str, dict[str, str], str]]
 
 def is_event(text: bytes) -> bool:
     """Whether a recorded text is an event of a channel, not of the protocol."""
-    beginning = text[:_BEGINNING]
-    return not (text.startswith(_MARK) or any(mark in beginning for mark in _PROTOCOL))
+    if text.startswith(_MARK):
+        return False
+    if b"pusher" not in text:
+        return True
+    try:
+        event = jsontext.loads(text)["event"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return False
+    return isinstance(event, str) and not event.startswith(_PROTOCOL)
 
 
 def _subscriptions(text: bytes) -> list[dict[str, Any]]:
