@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AggregatorSource", "open_aggregator"]
 
+_REQUIRE = "aggregate"
 _NO_ASSETS = "which assets? --symbol BTCUSD,ETHUSD"
 
 
@@ -51,7 +52,7 @@ class AggregatorSource(PriceSource):
 
     @property
     def words(self) -> list[str]:
-        words = [f"require {self.options.require}"]
+        words = [f"require {self.options.require or _REQUIRE}"]
         return words if self.signers else [*words, "any aggregator"]
 
     @property
@@ -75,8 +76,10 @@ class AggregatorSource(PriceSource):
         from codec.feeds import AggregatorFeed
 
         options = self.options
+        # What is recorded is recorded whatever it shows, and keeps a connection alive.
+        default = _REQUIRE if recorder is None else "none"
         arguments: dict[str, Any] = {
-            "require": options.require,
+            "require": options.require or default,
             "on_overflow": on_overflow,
         }
         try:

@@ -51,7 +51,7 @@ class LiveOptions:
     market_status: bool = False
     signer: list[bytes] = field(default_factory=list)
     on_bad_signature: str = "mark"
-    require: str = "aggregate"
+    require: str | None = None
     max_age: float | None = None
     on_overflow: str = "conflate"
     taxonomy: str | None = None

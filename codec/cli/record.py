@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from codec.cli.live import LiveOptions
     from codec.cli.sources import LiveFeed, PriceFeed
+    from codec.feeds.stats import FeedStats
     from codec.recording import Recorder, RecorderEvent
 
 __all__ = ["register", "run"]
@@ -34,8 +35,9 @@ _CLEAR = "\r\x1b[K"
 _DESCRIPTION = """\
 Records what a Stork Fast server sends, damaged messages among it, as lines
 `<receive time, unix ns> <message>` in segments, which `stork-codec replay` reads.
-Signatures are checked, and counted, only with --signer; everything is recorded
-either way. Without a URL it records a simulator's, that it starts itself.
+Signatures of Stork Fast are checked, and counted, only with --signer, those of the
+aggregator always; everything is recorded either way. Without a URL it records a
+simulator's, that it starts itself.
 """
 _EXAMPLES = """\
 The token comes from STORK_TOKEN, --token-file or the --config file; it is never an
@@ -146,7 +148,7 @@ def _report(status: _Status, feed: LiveFeed, recorder: Recorder, folder: str) ->
         f"{n:,} {words}"
         for n, words in (
             (stats.bad, "could not be decoded"),
-            (getattr(stats, "bad_signatures", 0), "had a bad signature"),
+            (_bad_signatures(stats), "had a bad signature"),
             (getattr(stats, "missing_ticks", 0), "ticks were missing"),
             (getattr(stats, "outages", 0), "outages"),
             (stats.reconnects, "reconnections"),
@@ -165,6 +167,16 @@ def _report(status: _Status, feed: LiveFeed, recorder: Recorder, folder: str) ->
     elif written.failure:
         status.say(f"the disk refuses: {written.failure}", is_error=True)
     return not (written.n_lost or written.failure)
+
+
+def _bad_signatures(stats: FeedStats) -> int:
+    """Of messages or aggregates, left out by the feed or not."""
+    from codec.feeds import AggregatorStats, Stats
+
+    if isinstance(stats, AggregatorStats):
+        faults = stats.faults.items()
+        return sum(n for status, n in faults if status.startswith("signature: "))
+    return stats.bad_signatures if isinstance(stats, Stats) else 0
 
 
 class _Status:
