@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from anvil import Anvil
-from parties import OTHER_SIGNER, OTHER_SIGNER_KEY, SIGNER, SIGNER_KEY
+from parties import FEE, OTHER_SIGNER, OTHER_SIGNER_KEY, SIGNER, SIGNER_KEY
 from submitting import (
     nonces_of,
     outcomes,
@@ -18,7 +18,7 @@ from submitting import (
     until,
 )
 
-from codec.chain import ChainEventKind, FeePolicy, Submitter
+from codec.chain import VERIFY, ChainEventKind, FeePolicy, Submitter, Target
 from codec.chain.following import transfer_to_oneself
 from codec.errors import RefusedError
 
@@ -221,6 +221,25 @@ def test_a_signer_rotated_after_the_preflight_reverts_and_is_known_next_time(
             assert outcome.revert is not None
             assert outcome.revert.name == "InvalidSignature"
             assert await submitter.verifier.signers() == (OTHER_SIGNER,)
+
+    (payload,) = payloads(chain, 1)
+    asyncio.run(main())
+
+
+def test_a_bare_verify_that_answered_false_was_in_vain(
+    chain: Anvil, verifier: str
+) -> None:
+    """It does not revert; the signer was rotated after the preflight."""
+
+    async def main() -> None:
+        chain.set_automine(False)
+        async with submitting(chain, Target(verifier, VERIFY)) as submitter:
+            sent = submitter.submit(payload)
+            await until(lambda: sent.state == "pending")
+            first_of_the_block(chain, verifier, "setSigner", OTHER_SIGNER)
+            outcome = await sent
+            assert outcome.state == "reverted" and outcome.fee_wei == FEE
+            assert "took the fee, and answered false" in outcome.reason
 
     (payload,) = payloads(chain, 1)
     asyncio.run(main())
