@@ -53,11 +53,12 @@ bench: $(VENV)/built ## measure, and write bench/results/
 # what tests Python alone, or commands, whose compiled parts have tests of their own.
 ASAN := build/asan
 LIBASAN = $(shell $(CC) -print-file-name=libasan.so)
-ASAN_IGNORED := $(foreach name,c bench bench_aggregator demo layers readme evm* cli* recording* simulator* \
-	taxonomy* asset* export* summary dask* examples known_crafted,$(wildcard tests/test_$(name).py)) \
-	$(foreach name,absence aggregator_checks aggregator_protocol \
-	aggregator_publisher checks conflation duplicates endpoint events logs metrics proxy reconnects \
-	publishing pusher_machine pusher_protocol recorded_feed reports retry shuriken* soak stork_fast words,tests/feeds/test_$(name).py) tests/chain
+ASAN_IGNORED := $(foreach name,c bench* demo layers readme evm* cli* recording* simulator* \
+	taxonomy* asset* export* summary dask* examples known_crafted \
+	aggregator_publishing aggregator_signing aggregator_simulator*,$(wildcard tests/test_$(name).py)) \
+	$(foreach name,absence aggregator_checks aggregator_protocol aggregator_publisher checks \
+	conflation duplicates endpoint events logs metrics proxy reconnects publishing pusher* recorded_feed \
+	reports retry shuriken* soak stork_fast words,$(wildcard tests/feeds/test_$(name).py)) tests/chain
 LIBSTDCXX = $(shell $(CC) -print-file-name=libstdc++.so.6)
 
 asan: $(VENV)/built ## the test suite with AddressSanitizer and UBSan in the core
