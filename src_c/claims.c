@@ -95,6 +95,14 @@ static int arrays_new(codec_claims *claims, size_t n) {
     return 0;
 }
 
+/* How many of n are recovered in a block: equal blocks, as many for each worker, since
+ * each takes up to a millisecond. */
+static size_t recovered_most(size_t n, size_t n_workers) {
+    size_t n_blocks = (n + BLOCK - 1) / BLOCK;
+    n_blocks = (n_blocks + n_workers - 1) / n_workers * n_workers;
+    return n_blocks ? (n + n_blocks - 1) / n_blocks : BLOCK;
+}
+
 /* Cuts the items, which are in the order of their keys, into blocks: of each its first
  * item and its key. */
 static void blocks_cut(codec_claims *claims, size_t n_workers) {
@@ -103,7 +111,8 @@ static void blocks_cut(codec_claims *claims, size_t n_workers) {
     for (size_t g = 0; g < n_groups; g++) {
         size_t end = claims->counts[g];
         bool is_known = g < claims->n_known;
-        size_t most = is_known ? CODEC_KNOWN_BATCH : BLOCK;
+        size_t most =
+            is_known ? CODEC_KNOWN_BATCH : recovered_most(end - start, n_workers);
         if (is_known && n_workers > 1) {
             size_t share = (claims->n / (2 * n_workers) + 7) & ~(size_t)7;
             most = least(most, share < 64 ? 64 : share);
