@@ -21,8 +21,7 @@ def loads(text: str | bytes, **arguments: Any) -> Any:
     That of the standard library relies on the interpreter's limit of recursion, which
     other packages raise beyond what the stack holds: such a text would end the process.
     """
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if is_deeper(data, _MOST_DEEP):
+    if is_too_deep(text):
         raise RecursionError(f"a JSON text that nests more than {_MOST_DEEP} deep")
     return json.loads(text, **arguments)
 

@@ -162,19 +162,13 @@ async def _serve(args: Namespace, options: dict[str, Any]) -> None:
 
     def frames() -> Iterator[tuple[float, bytes]]:
         try:
-            for delay_s, frame in spaced(args.paths, **options):
-                if not args.shuriken or is_event(frame):
-                    yield delay_s, frame
+            yield from spaced(args.paths, **options)
         except (CodecError, OSError) as error:  # it is raised again, at the end
             failures.append(error)
 
-    if args.shuriken:
-        require("msgspec", "shuriken")
-        from codec.feeds.shuriken.recorded import is_event
-    server, place = _server(args, frames())
+    server = _server(args, frames())
     async with server:
-        url = getattr(server, place)
-        print(f"{url}: waits for subscribers, ends with the recording")
+        print(f"{_place(server)}: waits for subscribers, ends with the recording")
         sys.stdout.flush()
         await server.replayed.wait()
     if failures:
@@ -183,25 +177,43 @@ async def _serve(args: Namespace, options: dict[str, Any]) -> None:
 
 def _server(
     args: Namespace, frames: Iterator[tuple[float, bytes]]
-) -> tuple[FeedServer[Any, Any] | ShurikenSimulator, str]:
-    """A server that replays, and the name of the URL to show."""
-    from codec.simulator import AggregatorSimulator, ShurikenSimulator, Simulator
+) -> FeedServer[Any, Any] | ShurikenSimulator:
+    """The server that replays frames."""
+    from codec.simulator import AggregatorSimulator, Simulator
 
     host, port = args.serve
     if args.shuriken:
-        from codec.feeds.shuriken.recorded import channels_of
-        from codec.recording import read_frames
-
-        texts = (frame for _, frame in read_frames(args.paths, on_damage="skip"))
-        return ShurikenSimulator(
-            host=host,
-            api_port=port,
-            token=None,
-            frames=frames,
-            channels=channels_of(texts),
-        ), "base_url"
+        return _shuriken_server(args, frames)
     served = AggregatorSimulator if args.aggregator else Simulator
-    return served(host=host, port=port, token=None, frames=frames), "url"
+    return served(host=host, port=port, token=None, frames=frames)
+
+
+def _shuriken_server(
+    args: Namespace, frames: Iterator[tuple[float, bytes]]
+) -> ShurikenSimulator:
+    require("msgspec", "shuriken")
+    from codec.feeds.shuriken.recorded import channels_of, is_event
+    from codec.recording import read_frames
+    from codec.simulator import ShurikenSimulator
+
+    host, port = args.serve
+    texts = (frame for _, frame in read_frames(args.paths, on_damage="skip"))
+    return ShurikenSimulator(
+        host=host,
+        api_port=port,
+        token=None,
+        frames=((delay_s, frame) for delay_s, frame in frames if is_event(frame)),
+        channels=channels_of(texts),
+    )
+
+
+def _place(server: FeedServer[Any, Any] | ShurikenSimulator) -> str:
+    """Where clients go first."""
+    from codec.simulator import ShurikenSimulator
+
+    if isinstance(server, ShurikenSimulator):
+        return server.base_url
+    return server.url
 
 
 def _check(paths: list[str]) -> int:

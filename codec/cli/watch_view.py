@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from codec.cli.lines import Column, Line, clock_text, cropped, table_lines, title_line
 from codec.cli.screen import Outcome, Screen
 from codec.cli.text import decimal_text, printable
+from codec.feeds.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from codec.cli.board import Board, Row
     from codec.cli.sources import LiveFeed, PriceFeed
     from codec.cli.window import Window
-    from codec.feeds import AggregatorStats, Event, Stats
+    from codec.feeds import AggregatorStats, Event
 
 __all__ = ["Line", "View", "ages_text", "counts_of", "states_text", "updates_of"]
 
@@ -190,7 +191,7 @@ def counts_of(stats: Stats | AggregatorStats) -> list[tuple[str, int, str]]:
 
 def updates_of(stats: Stats | AggregatorStats) -> int:
     """How many values came."""
-    return getattr(stats, "updates", 0) or getattr(stats, "aggregates", 0)
+    return stats.updates if isinstance(stats, Stats) else stats.aggregates
 
 
 def _value(row: Row) -> tuple[str, str]:

@@ -14,9 +14,8 @@ from codec.aggregator import AggregatorBatch, Require, decode
 from codec.feeds import stork_aggregator
 from codec.feeds.aggregator_conflation import conflate
 from codec.feeds.aggregator_intake import AggregatorIntake
-from codec.feeds.asset_feed import AssetFeed
+from codec.feeds.asset_feed import AssetFeed, limits_ns
 from codec.feeds.endpoint import Secret, token_endpoint
-from codec.feeds.feed import limit_ns
 from codec.feeds.stats import AggregatorStats, age_of
 from codec.feeds.urls import one_or_several
 
@@ -112,10 +111,7 @@ class AggregatorFeed(AssetFeed[AggregatorBatch, str, AggregatorIntake]):
             stork_aggregator.connection_url(each, signature_type, "subscribe")
             for each in one_or_several(url, urls)
         ]
-        absent_after = silence if absent_after is None else absent_after
-        limits = (silence, absent_after, 1 if max_age is None else max_age)
-        if not all(seconds > 0 for seconds in limits):
-            raise ValueError("silence, absent_after and max_age are positive seconds")
+        absent_after_ns, max_age_ns = limits_ns(silence, absent_after, max_age)
         self._silence = silence
         self._assets = stork_aggregator.asset_names(assets)
         self._executor: ThreadPoolExecutor | None = None
@@ -134,8 +130,8 @@ class AggregatorFeed(AssetFeed[AggregatorBatch, str, AggregatorIntake]):
             self.events,
             require=require,
             signers=signers,
-            max_age_ns=None if max_age is None else limit_ns(max_age),
-            absent_after_ns=limit_ns(absent_after),
+            max_age_ns=max_age_ns,
+            absent_after_ns=absent_after_ns,
             n_connections=len(urls),
             threads=threads,
             clock_ns=clock_ns,

@@ -5,15 +5,29 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from codec.feeds.feed import Feed
+from codec.feeds.feed import Feed, limit_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["AssetFeed"]
+__all__ = ["AssetFeed", "limits_ns"]
 
 T = TypeVar("T")
 A = TypeVar("A")
+
+
+def limits_ns(
+    silence: float, absent_after: float | None, max_age: float | None
+) -> tuple[int, int | None]:
+    """What `absent_after`, by default `silence`, and `max_age` are in nanoseconds.
+
+    Raises ValueError for what are no positive seconds.
+    """
+    absent_after = silence if absent_after is None else absent_after
+    limits = (silence, absent_after, 1 if max_age is None else max_age)
+    if not all(seconds > 0 for seconds in limits):
+        raise ValueError("silence, absent_after and max_age are positive seconds")
+    return limit_ns(absent_after), None if max_age is None else limit_ns(max_age)
 
 
 class _Intake(Protocol):

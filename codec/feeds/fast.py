@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from codec import signatures
 from codec.batch import Batch
 from codec.feeds import stork_fast
-from codec.feeds.asset_feed import AssetFeed
+from codec.feeds.asset_feed import AssetFeed, limits_ns
 from codec.feeds.conflation import conflate
 from codec.feeds.endpoint import Secret, token_endpoint
-from codec.feeds.feed import limit_ns
 from codec.feeds.intake import Intake
 from codec.feeds.stats import Stats
 from codec.feeds.urls import one_or_several
@@ -118,11 +117,7 @@ class FastFeed(AssetFeed[Batch, int, Intake]):
         period_ns = stork_fast.period_ns(channel)
         if silence is None:
             silence = _REAL_TIME_SILENCE_S if period_ns is None else _FIXED_SILENCE_S
-        if absent_after is None:
-            absent_after = silence
-        limits = (silence, absent_after, 1 if max_age is None else max_age)
-        if not all(seconds > 0 for seconds in limits):
-            raise ValueError("silence, absent_after and max_age are positive seconds")
+        absent_after_ns, max_age_ns = limits_ns(silence, absent_after, max_age)
         if isinstance(taxonomy, Taxonomy):
             ids = taxonomy.taxonomy_ids
             taxonomy = ids[0] if len(ids) == 1 else None
@@ -144,10 +139,10 @@ class FastFeed(AssetFeed[Batch, int, Intake]):
             self.events,
             signers=signers,
             on_bad_signature=on_bad_signature,
-            max_age_ns=None if max_age is None else limit_ns(max_age),
+            max_age_ns=max_age_ns,
             period_ns=period_ns,
             taxonomy_id=taxonomy,
-            absent_after_ns=limit_ns(absent_after),
+            absent_after_ns=absent_after_ns,
             n_connections=len(urls),
             clock_ns=clock_ns,
         )
